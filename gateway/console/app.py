@@ -12,7 +12,12 @@ from starlette.types import ASGIApp
 
 from gateway.console.client import Payments
 from gateway.console.config import ConsoleSettings
+from gateway.console.details import Details
+from gateway.console.doing import Doing
+from gateway.console.listings import LISTINGS
+from gateway.console.lists import Lists
 from gateway.console.oidc import OpenIdProvider
+from gateway.console.overview import Overview
 from gateway.console.pages import HERE, Pages
 from gateway.console.requests import Origins, RequestContext
 from gateway.console.sessions import Lifetime, Sessions
@@ -32,17 +37,25 @@ def build_app(
     built_in = OPERATORS if config.deployment is Deployment.SANDBOX else {}
     signing_in = SigningIn(pages, _provider(config, now), built_in, config.console_url)
     route, open_to_all = pages.route, partial(pages.route, signed_in=False)
+    details, lists, doing = Details(pages), Lists(pages), Doing(pages)
     app = Starlette(
         routes=[
-            Route("/", route(pages.waiting)),
-            Route("/payments/{transaction_id}", route(pages.payment)),
+            Route("/", route(Overview(pages).show)),
+            Route("/payments/{transaction_id}", route(details.payment)),
+            Route("/proposals/{proposal_id}", route(details.proposal)),
+            *(
+                Route(listing.path, route(partial(lists.show, listing)), methods=["GET"])
+                for listing in LISTINGS
+            ),
+            Route("/do/{name}", route(doing.show), methods=["GET"]),
+            Route("/do/{name}", route(doing.send), methods=["POST"]),
             Route("/account", route(pages.account)),
             Route("/sign-in", open_to_all(signing_in.show)),
             Route("/sign-in/key", open_to_all(signing_in.by_key), methods=["POST"]),
             Route("/sign-in/built-in", open_to_all(signing_in.built_in), methods=["POST"]),
             Route("/sign-in/oidc", open_to_all(signing_in.begin)),
             Route("/sign-in/callback", open_to_all(signing_in.callback)),
-            Route("/sign-out", route(signing_in.sign_out), methods=["POST"]),
+            Route("/sign-out", route(signing_in.sign_out, named=False), methods=["POST"]),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
         exception_handlers={HTTPException: pages.unanswered},

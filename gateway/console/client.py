@@ -1,29 +1,42 @@
-"""payments, as the console calls it: with the credential of the operator who has signed in, the
-operator's own address, and the id of the request. Messages become the nouns of views here."""
+"""payments, as the console calls it: each call by its name in the contract, with the credential of
+the operator who has signed in, the operator's own address, and the id of the request. Messages
+become records here: mappings with the contract's own names."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from caravel.payments.v1 import (
     admin_pb2,
-    admin_pb2_grpc,
     inspection_pb2,
-    inspection_pb2_grpc,
-    payments_pb2,
+    merchants_pb2,
+    operator_keys_pb2,
+    proposals_pb2,
 )
+from google.api import annotations_pb2
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.console import views
+from services.shared.contract import Access, access_by_method
+from services.shared.errors import Invalid
 from services.shared.grpc_client import call_metadata, open_channel, refusals_as_errors
 from services.shared.identity import Identity
-from services.shared.money import SOURCE_CURRENCY
 
 # Shorter than the gateway waits for the console.
 CALL_SECONDS = 10.0
-PAGE_SIZE = 200
+_SERVICES = [
+    service
+    for file in (admin_pb2, inspection_pb2, merchants_pb2, operator_keys_pb2, proposals_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+]
+
+# A message as the pages read it: every field by its name. An instant is a datetime, a value of an
+# enum its name, and a message that is not there None.
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,225 +48,144 @@ class Acting:
 
 
 class Payments(Protocol):
-    """The calls of payments that pages need; each raises a DomainError where it is refused."""
+    """The operators' calls of payments."""
 
-    async def operator(self, acting: Acting) -> views.Operator:
-        """The operator of the credential."""
+    async def call(
+        self,
+        acting: Acting,
+        name: str,
+        request: Mapping[str, Any] | None = None,
+        idempotency_key: str = "",
+    ) -> Record:
+        """Makes the call of this name, and returns its answer. Raises a DomainError where it is
+        refused."""
         ...
 
-    async def overdue(self, acting: Acting) -> views.Page[views.Late]:
-        """The payments that make no progress, or are past their deadline, the longest first."""
-        ...
 
-    async def waiting(self, acting: Acting, waiting_for: Sequence[str]) -> views.Page[views.Late]:
-        """The payments that wait for one of these, also before their deadline."""
-        ...
+@dataclass(frozen=True)
+class Call:
+    """A call of the contract."""
 
-    async def dead_letters(self, acting: Acting, kind: str) -> views.Page[views.DeadLetter]:
-        """The dead letters of a kind, the latest first."""
-        ...
+    path: str
+    request: type[Message]
+    response: type[Message]
+    only_reads: bool
+    access: Access
 
-    async def disputes(self, acting: Acting) -> views.Page[views.Dispute]:
-        """The disputes that are not decided, the earliest deadline first."""
-        ...
 
-    async def payment(self, acting: Acting, transaction_id: str) -> views.Payment:
-        """One payment with its history."""
-        ...
+def _calls() -> Mapping[str, Call]:
+    found = {}
+    for service in _SERVICES:
+        access = access_by_method(service.full_name)
+        for method in service.methods:
+            path = f"/{service.full_name}/{method.name}"
+            rule = method.GetOptions().Extensions[annotations_pb2.http]
+            found[method.name] = Call(
+                path=path,
+                request=GetMessageClass(method.input_type),
+                response=GetMessageClass(method.output_type),
+                only_reads=rule.WhichOneof("pattern") == "get",
+                access=access[path],
+            )
+    return found
+
+
+CALLS = _calls()
+
+
+def may(operator: Record | None, name: str) -> bool:
+    """Whether the operator's scopes allow the call; payments decides it again."""
+    granted = frozenset(operator["scopes"] if operator else ())
+    return CALLS[name].access.needed_of(granted) <= granted
 
 
 class GrpcPayments:
     """The port Payments over gRPC."""
 
-    def __init__(
+    def __init__(self, reading: Any, changing: Any) -> None:
+        self._reading = reading
+        self._changing = changing
+
+    async def call(
         self,
-        admin: "admin_pb2_grpc.AdminServiceAsyncStub",
-        inspection: "inspection_pb2_grpc.InspectionServiceAsyncStub",
-    ) -> None:
-        self._admin = admin
-        self._inspection = inspection
-
-    async def operator(self, acting: Acting) -> views.Operator:
-        """See Payments.operator."""
-        async with refusals_as_errors("payments"):
-            found = await self._inspection.GetOperator(
-                inspection_pb2.GetOperatorRequest(),
-                metadata=_metadata(acting),
-                timeout=CALL_SECONDS,
-            )
-        return views.Operator(
-            name=found.name,
-            credential_id=found.credential_id,
-            roles=tuple(found.roles),
-            scopes=tuple(found.scopes),
-            expires_at=_time(found.expires_at) if found.HasField("expires_at") else None,
-            address=found.address,
+        acting: Acting,
+        name: str,
+        request: Mapping[str, Any] | None = None,
+        idempotency_key: str = "",
+    ) -> Record:
+        """See Payments.call."""
+        called = CALLS[name]
+        channel = self._reading if called.only_reads else self._changing
+        make: Any = channel.unary_unary(
+            called.path,
+            request_serializer=called.request.SerializeToString,
+            response_deserializer=called.response.FromString,
         )
-
-    async def overdue(self, acting: Acting) -> views.Page[views.Late]:
-        """See Payments.overdue."""
-        request = admin_pb2.ListOverduePaymentsRequest(page_size=PAGE_SIZE)
-        return await self._late(acting, request)
-
-    async def waiting(self, acting: Acting, waiting_for: Sequence[str]) -> views.Page[views.Late]:
-        """See Payments.waiting."""
-        request = admin_pb2.ListOverduePaymentsRequest(
-            page_size=PAGE_SIZE, waiting=True, waiting_for=waiting_for
-        )
-        return await self._late(acting, request)
-
-    async def _late(
-        self, acting: Acting, request: admin_pb2.ListOverduePaymentsRequest
-    ) -> views.Page[views.Late]:
+        message = message_of(called.request, request or {})
+        metadata = _metadata(acting, idempotency_key)
         async with refusals_as_errors("payments"):
-            found = await self._admin.ListOverduePayments(
-                request, metadata=_metadata(acting), timeout=CALL_SECONDS
-            )
-        return views.Page(
-            items=tuple(map(_late, found.payments)),
-            is_whole=not found.next_page_token,
-            unreadable=tuple(found.unreadable_transaction_ids),
-        )
-
-    async def dead_letters(self, acting: Acting, kind: str) -> views.Page[views.DeadLetter]:
-        """See Payments.dead_letters."""
-        asked = admin_pb2.DeadLetter.Kind.Value(kind)
-        async with refusals_as_errors("payments"):
-            found = await self._admin.ListDeadLetters(
-                admin_pb2.ListDeadLettersRequest(page_size=PAGE_SIZE, kind=asked),
-                metadata=_metadata(acting),
-                timeout=CALL_SECONDS,
-            )
-        items = tuple(map(_letter, found.dead_letters))
-        return views.Page(items=items, is_whole=not found.next_page_token)
-
-    async def disputes(self, acting: Acting) -> views.Page[views.Dispute]:
-        """See Payments.disputes."""
-        async with refusals_as_errors("payments"):
-            found = await self._admin.ListDisputes(
-                admin_pb2.ListDisputesRequest(page_size=PAGE_SIZE),
-                metadata=_metadata(acting),
-                timeout=CALL_SECONDS,
-            )
-        return views.Page(
-            items=tuple(map(_dispute, found.open_disputes)),
-            is_whole=not found.next_page_token,
-            unreadable=tuple(found.unreadable_dispute_ids),
-        )
-
-    async def payment(self, acting: Acting, transaction_id: str) -> views.Payment:
-        """See Payments.payment."""
-        async with refusals_as_errors("payments"):
-            found = await self._inspection.InspectPayment(
-                inspection_pb2.InspectPaymentRequest(transaction_id=transaction_id),
-                metadata=_metadata(acting),
-                timeout=CALL_SECONDS,
-            )
-        return _payment(found)
+            return record_of(await make(message, metadata=metadata, timeout=CALL_SECONDS))
 
 
 @asynccontextmanager
 async def opened_payments(target: str, identity: Identity | None) -> AsyncIterator[GrpcPayments]:
     """payments at host:port; in the clear without an identity."""
     name = "caravel.payments.v1.AdminService"
-    # Each of these calls only reads.
-    async with open_channel(target, name, identity, retry_unavailable=True) as channel:
-        yield GrpcPayments(
-            admin_pb2_grpc.AdminServiceStub(channel),
-            inspection_pb2_grpc.InspectionServiceStub(channel),
-        )
+    async with (
+        open_channel(target, name, identity, retry_unavailable=True) as reading,
+        open_channel(target, name, identity, retry_unavailable=False) as changing,
+    ):
+        yield GrpcPayments(reading, changing)
 
 
-def _metadata(acting: Acting) -> Sequence[tuple[str, str]]:
+def record_of(message: Message) -> Record:
+    """The message as a record."""
+    return {one.name: _value(message, one) for one in message.DESCRIPTOR.fields}
+
+
+def message_of(kind: type[Message], record: Mapping[str, Any]) -> Message:
+    """The record as a message. Raises Invalid where a value is none of its field."""
+    try:
+        return json_format.ParseDict(_plain(record), kind())
+    except json_format.ParseError:
+        raise Invalid("A field has a value that it cannot have.") from None
+
+
+def _value(message: Message, one: Any) -> Any:
+    value = getattr(message, one.name)
+    if one.has_presence and not message.HasField(one.name):
+        return None
+    if not one.is_repeated:
+        return _single(one, value)
+    if one.message_type and one.message_type.GetOptions().map_entry:
+        return dict(value)
+    return [_single(one, item) for item in value]
+
+
+def _single(one: Any, value: Any) -> Any:
+    if isinstance(value, Timestamp):
+        return value.ToDatetime(UTC)
+    if one.message_type:
+        return record_of(value)
+    if one.enum_type:
+        named = one.enum_type.values_by_number.get(value)
+        return named.name if named else str(value)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _metadata(acting: Acting, idempotency_key: str) -> Sequence[tuple[str, str]]:
+    key = [("idempotency-key", idempotency_key)] if idempotency_key else []
     return (
         *call_metadata(),
         ("authorization", f"Bearer {acting.credential}"),
         ("x-client-address", acting.address),
+        *key,
     )
-
-
-def _late(late: admin_pb2.OverduePayment) -> views.Late:
-    return views.Late(
-        transaction_id=late.transaction_id,
-        merchant_id=late.merchant_id,
-        corridor_id=late.corridor_id,
-        state=late.state,
-        provider=late.provider,
-        since=_time(late.since),
-        deadline_at=_time(late.deadline_at) if late.HasField("deadline_at") else None,
-        at_deadline=late.at_deadline,
-        waiting_for=late.waiting_for,
-        last_message=late.last_message,
-        amount=_dollars(late.amount_usd),
-        hold_reason=late.hold_reason,
-    )
-
-
-def _letter(letter: admin_pb2.DeadLetter) -> views.DeadLetter:
-    return views.DeadLetter(
-        dead_letter_id=letter.dead_letter_id,
-        kind=admin_pb2.DeadLetter.Kind.Name(letter.kind),
-        transaction_id=letter.transaction_id,
-        merchant_id=letter.merchant_id,
-        reason=letter.reason,
-        attempts=letter.attempts,
-        last_error=letter.last_error,
-        event=letter.event,
-        since=_time(letter.set_aside_at),
-    )
-
-
-def _dispute(one: admin_pb2.OpenDispute) -> views.Dispute:
-    dispute = one.dispute
-    return views.Dispute(
-        dispute_id=dispute.dispute_id,
-        transaction_id=dispute.transaction_id,
-        merchant_id=one.merchant_id,
-        amount=_dollars(dispute.amount_usd),
-        reason=dispute.reason,
-        since=_time(dispute.created_at),
-        deadline_at=_time(dispute.respond_by) if dispute.HasField("respond_by") else None,
-    )
-
-
-def _payment(found: inspection_pb2.InspectedPayment) -> views.Payment:
-    payment = found.payment
-    return views.Payment(
-        transaction_id=payment.transaction_id,
-        merchant_id=found.merchant_id,
-        status=payments_pb2.Payment.Status.Name(payment.status),
-        hold_reason=payment.hold.reason,
-        failure=payment.failure.message,
-        amount=_dollars(payment.amount_usd),
-        fee=_dollars(payment.fee_usd),
-        payout=f"{payment.payout_amount} {payment.destination_currency}",
-        rate=payment.fx_rate,
-        corridor_id=payment.corridor_id,
-        onramp=payment.onramp,
-        offramp=payment.offramp,
-        reference=payment.reference,
-        created_at=_time(payment.created_at),
-        updated_at=_time(payment.updated_at),
-        deadline_at=_time(payment.deadline_at) if payment.HasField("deadline_at") else None,
-        events=tuple(
-            views.Event(
-                sequence=event.sequence,
-                from_state=event.from_state,
-                to_state=event.to_state,
-                actor=event.actor,
-                cause=event.cause,
-                evidence=tuple(sorted(event.evidence.items())),
-                occurred_at=_time(event.occurred_at),
-            )
-            for event in found.events
-        ),
-        unreadable_sequences=tuple(found.unreadable_sequences),
-    )
-
-
-def _dollars(amount: str) -> str:
-    return f"{amount} {SOURCE_CURRENCY}"
-
-
-def _time(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(UTC)

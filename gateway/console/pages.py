@@ -1,9 +1,9 @@
-"""The pages, and the base that they share: the session of the browser, templates, and refusals as
-pages."""
+"""The base of all pages: the session of the browser, the operator, templates, and refusals."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gateway.console import views
-from gateway.console.client import Acting, Payments
+from gateway.console import words
+from gateway.console.client import Acting, Payments, Record, may
+from gateway.console.listings import MENU
 from gateway.console.refusals import Refused, of_payments
 from gateway.console.requests import Origins, address_of, read_form
 from gateway.console.sessions import Session, Sessions
+from gateway.console.tables import used
+from gateway.console.verbs import VERBS, applies
+from gateway.console.verbs import address_of as address_of_verb
 from services.shared.errors import DomainError, unexpected
 from services.shared.log import get_logger
 from services.shared.telemetry import request_id_var
@@ -28,17 +32,6 @@ _UNANSWERED = {
     405: ("METHOD_NOT_ALLOWED", "This page cannot be asked for in this way."),
 }
 HERE = Path(__file__).resolve().parent
-# So many of a list are on the first page.
-SHOWN = 25
-FOR_US, FOR_MERCHANT = "ON_HOLD", ("RETURNED", "ACTION_REQUIRED", "PARTLY_REFUNDED")
-# Dead letters by their kind, and how the page calls them; those that may be money come first.
-LETTERS = {
-    "ORPHAN": "Events about payments that are not here",
-    "STEP": "Steps that broke down",
-    "UNREADABLE": "Rows that cannot be read",
-    "INBOX": "Events of providers that cannot be applied",
-    "OUTBOX": "Events that merchants never took",
-}
 
 
 @dataclass
@@ -49,7 +42,7 @@ class Visit:
     session: Session
     # The session is to be written into the answer.
     is_changed: bool = False
-    operator: views.Operator | None = field(default=None)
+    operator: Record | None = None
 
     def move_to(self, session: Session) -> None:
         """Has the answer carry this session."""
@@ -61,11 +54,22 @@ class Visit:
         return Acting(credential=self.session.credential, address=address_of(self.request))
 
 
+def to(address: str) -> Response:
+    """A redirect."""
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER, headers={"cache-control": "no-store"})
+
+
+def _done(name: str) -> str:
+    """The sentence above the page that follows a verb."""
+    verb = VERBS.get(name)
+    return f"Done: {verb.title}." if verb else "Proposed." if name == "propose" else ""
+
+
 Answer = Callable[[Visit], Awaitable[Response]]
 
 
 class Pages:
-    """The needs of every page, and the pages that show what waits."""
+    """The needs of every page, and the page of the account."""
 
     def __init__(
         self,
@@ -88,12 +92,23 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals["deployment"] = deployment
-        self._templates.globals["shown"] = SHOWN
-        self._templates.filters["stamp"] = views.stamp
+        self._templates.globals["menu"] = MENU
+        self._templates.globals["verbs"] = VERBS
+        self._templates.globals["applies"] = applies
+        self._templates.filters["tone"] = words.tone
+        self._templates.filters["shown_value"] = words.shown
+        self._templates.filters["payload_lines"] = words.payload_lines
+        self._templates.filters["used"] = used
+        self._templates.tests["allowed"] = lambda name, may: may(VERBS[name].scope_call)
+        self._templates.globals["address_of_verb"] = address_of_verb
+        self._templates.filters["stamp"] = words.stamp
         self._templates.filters["iso"] = datetime.isoformat
 
-    def route(self, answer: Answer, *, signed_in: bool = True) -> Callable[..., Awaitable[Any]]:
-        """A handler for Starlette: the answer, or the page of a refusal."""
+    def route(
+        self, answer: Answer, *, signed_in: bool = True, named: bool = True
+    ) -> Callable[..., Awaitable[Any]]:
+        """A handler for Starlette: the answer, or the page of a refusal. A page that is named asks
+        payments for the operator who has signed in."""
 
         async def handle(request: Request) -> Response:
             visit = Visit(request, self.sessions.new())
@@ -104,6 +119,8 @@ class Pages:
                     self._origins.check_origin(request)
                 if signed_in and not visit.session.credential:
                     return self._to_sign_in(request)
+                if signed_in and named:
+                    visit.operator = await self.payments.call(visit.acting, "GetOperator")
                 response = await answer(visit)
             except Refused as refused:
                 response = self._refusal(visit, refused)
@@ -126,9 +143,12 @@ class Pages:
         text = self._templates.get_template(name).render(
             session=visit.session,
             operator=visit.operator,
+            may=partial(may, visit.operator),
+            here=visit.request.url.path,
+            done=_done(visit.request.query_params.get("done", "")),
             now=now,
-            age=lambda since: views.span(now - since),
-            left=lambda until: views.span(until - now) if until > now else "over",
+            age=lambda since: words.span(now - since),
+            left=lambda until: words.span(until - now) if until > now else "over",
             **values,
         )
         return HTMLResponse(text, status, headers={"cache-control": "no-store"})
@@ -137,33 +157,8 @@ class Pages:
         """The fields of the form that was sent. Raises Refused."""
         return dict(await read_form(visit.request, visit.session))
 
-    async def waiting(self, visit: Visit) -> Response:
-        """All that waits for a person."""
-        acting, ask = visit.acting, self.payments
-        visit.operator = await ask.operator(acting)
-        # Each list is asked for by itself, so that no long one hides another.
-        overdue = await ask.overdue(acting)
-        waiting = await ask.waiting(acting, FOR_MERCHANT)
-        past = {one.transaction_id for one in overdue.items}
-        lists = views.Waiting(
-            held=await ask.waiting(acting, [FOR_US]),
-            overdue=overdue.only(lambda one: not one.is_held),
-            merchants=waiting.only(lambda one: one.transaction_id not in past),
-            letters={kind: await ask.dead_letters(acting, kind) for kind in LETTERS},
-            disputes=await ask.disputes(acting),
-        )
-        return self.render(visit, "waiting.html", lists=lists, letters=LETTERS)
-
-    async def payment(self, visit: Visit) -> Response:
-        """One payment with its history."""
-        visit.operator = await self.payments.operator(visit.acting)
-        transaction_id = visit.request.path_params["transaction_id"]
-        payment = await self.payments.payment(visit.acting, transaction_id)
-        return self.render(visit, "payment.html", payment=payment)
-
     async def account(self, visit: Visit) -> Response:
         """The operator who has signed in, and until when."""
-        visit.operator = await self.payments.operator(visit.acting)
         ends_at = datetime.fromtimestamp(self.sessions.end_of(visit.session), UTC)
         started_at = datetime.fromtimestamp(visit.session.started_at, UTC)
         return self.render(visit, "account.html", ends_at=ends_at, started_at=started_at)
@@ -182,9 +177,9 @@ class Pages:
     def _to_sign_in(self, request: Request) -> Response:
         if request.method != "GET":
             raise Refused(403, "NOT_SIGNED_IN", "Sign in first. Nothing was changed.")
-        wanted = quote(request.url.path, safe="/")
-        where = "/sign-in" if wanted == "/" else f"/sign-in?next={wanted}"
-        return RedirectResponse(where, HTTPStatus.SEE_OTHER, headers={"cache-control": "no-store"})
+        query = f"?{request.url.query}" if request.url.query else ""
+        wanted = quote(f"{request.url.path}{query}", safe="/")
+        return to("/sign-in" if wanted == "/" else f"/sign-in?next={wanted}")
 
     def _refusal(self, visit: Visit, refused: Refused) -> Response:
         get_logger().info("page_refused", reason=refused.reason)

@@ -4,13 +4,12 @@ operators. A sign-in makes a new session, and only once payments has taken the c
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from http import HTTPStatus
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from gateway.console.client import Acting
 from gateway.console.oidc import OpenIdProvider
-from gateway.console.pages import Pages, Visit
+from gateway.console.pages import Pages, Visit, to
 from gateway.console.refusals import Refused, of_payments
 from gateway.console.requests import address_of
 from gateway.console.sessions import Session, SessionTooLarge
@@ -20,7 +19,9 @@ from services.shared.log import get_logger
 # A key's own form is looked at by payments; what no header can carry goes no further.
 _KEY = re.compile(r"[!-~]{1,200}", re.ASCII)
 # Where a sign-in may lead to: our own pages.
-_WANTED = re.compile(r"/(account|payments/[0-9a-z_]{1,64})?", re.ASCII)
+_WANTED = re.compile(
+    r"/(?!/|static/|sign-)[0-9A-Za-z_./-]{0,200}(\?[0-9A-Za-z_.%&=+:-]{0,2000})?", re.ASCII
+)
 
 
 class SigningIn:
@@ -66,7 +67,7 @@ class SigningIn:
         provider = self._require_provider()
         url, sign_in = await provider.begin(_wanted(visit.request.query_params.get("next", "/")))
         visit.move_to(replace(visit.session, sign_in=sign_in))
-        return _to(url)
+        return to(url)
 
     async def callback(self, visit: Visit) -> Response:
         """Signs in whoever comes back from the provider."""
@@ -102,15 +103,17 @@ class SigningIn:
         """Signs in, once payments has taken the credential."""
         acting = Acting(credential=session.credential, address=address_of(visit.request))
         try:
-            operator = await self._pages.payments.operator(acting)
+            operator = await self._pages.payments.call(acting, "GetOperator")
         except DomainError as error:
             # It is not the session's own credential that is refused.
             raise of_payments(error, ends_session=False) from None
         # The session from before is of no use to anybody who knew it.
         self._pages.sessions.end(visit.session)
         visit.move_to(session)
-        get_logger().info("signed_in", operator=operator.name, credential_id=operator.credential_id)
-        return _to(_wanted(wanted or "/"))
+        get_logger().info(
+            "signed_in", operator=operator["name"], credential_id=operator["credential_id"]
+        )
+        return to(_wanted(wanted or "/"))
 
     def _require_provider(self) -> OpenIdProvider:
         if self._provider is None:
@@ -129,7 +132,3 @@ class SigningIn:
 
 def _wanted(path: str) -> str:
     return path if _WANTED.fullmatch(path) else "/"
-
-
-def _to(url: str) -> Response:
-    return RedirectResponse(url, HTTPStatus.SEE_OTHER, headers={"cache-control": "no-store"})

@@ -5,17 +5,29 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
-from gateway.console import views
 from gateway.console.app import build_app
 from gateway.console.serving import serving
 from services.shared.deployment import Deployment
+from tests.browser.samples import (
+    STATES,
+    actions,
+    dead_letters,
+    dispute,
+    key,
+    late_payments,
+    merchant,
+    override,
+    payment,
+    positions,
+    proposal,
+    scoreboard,
+)
 from tests.browsers import opened_browser
 from tests.openid import OpenIdServer, serving_openid
 from tests.wire.console.conftest import Clock, ScriptedPayments, of_provider
@@ -85,100 +97,17 @@ async def console(chromium: Browser) -> AsyncIterator[Console]:
 def fill(payments: ScriptedPayments, clock: Clock) -> None:
     """Something of each kind, with the longest words that there are."""
     now = clock.instant
-    payments.late = late_payments(now)
-    payments.letters = dead_letters(now)
-    payments.open_disputes = disputes(now)
-    payments.shown = shown_payment(now)
-
-
-def late_payments(now: datetime) -> list[views.Late]:
-    return [
-        views.Late(
-            transaction_id=f"pay_01m83mbj55ewdbrd2wha9z9e{at:02}",
-            merchant_id="mer_01m83mbj55ewdbrd2wha9z9eme",
-            corridor_id="us-ng",
-            state=state,
-            provider=provider,
-            since=now - timedelta(minutes=17 * at + 3),
-            deadline_at=now + timedelta(hours=at - 1) if waits else None,
-            at_deadline="ALARM" if waits else "",
-            waiting_for=waits,
-            last_message="The bank of the recipient is not reachable now." if provider else "",
-            amount="12,345.00 USD",
-            hold_reason="provider_contradicts_itself" if waits == "ON_HOLD" else "",
-        )
-        for at, (state, provider, waits) in enumerate(
-            [
-                ("PAYING_OUT", "flutterwave", "ON_HOLD"),
-                ("COLLECTING", "stripe", ""),
-                ("RETURNED", "", "RETURNED"),
-                ("RETURNED", "", "ACTION_REQUIRED"),
-            ]
-            * 8
-        )
-    ]
-
-
-def dead_letters(now: datetime) -> list[views.DeadLetter]:
-    return [
-        views.DeadLetter(
-            dead_letter_id=f"{kind.lower()}_MDE5YWJjZGU",
-            kind=kind,
-            transaction_id="" if kind == "ORPHAN" else "pay_01m83mbj55ewdbrd2wha9z9e00",
-            merchant_id="mer_1",
-            reason="step_failed",
-            attempts=12,
-            last_error="ZeroDivisionError at services/payments/engine/decisions/table.py:41",
-            event="payment_intent.succeeded: SUCCEEDED 100.00 USD" if kind == "ORPHAN" else "",
-            since=now - timedelta(days=2, hours=5),
-        )
-        for kind in ("STEP", "INBOX", "OUTBOX", "ORPHAN")
-    ]
-
-
-def disputes(now: datetime) -> list[views.Dispute]:
-    return [
-        views.Dispute(
-            dispute_id="dsp_01m83mbj55ewdbrd2wha9z9eme",
-            transaction_id="pay_01m83mbj55ewdbrd2wha9z9e00",
-            merchant_id="mer_1",
-            amount="100.00 USD",
-            reason="fraudulent",
-            since=now - timedelta(days=1),
-            deadline_at=now + timedelta(days=6),
-        )
-    ]
-
-
-def shown_payment(now: datetime) -> views.Payment:
-    return views.Payment(
-        transaction_id="pay_01m83mbj55ewdbrd2wha9z9e00",
-        merchant_id="mer_01m83mbj55ewdbrd2wha9z9eme",
-        status="ON_HOLD",
-        hold_reason="step_failed",
-        failure="",
-        amount="100.00 USD",
-        fee="2.50 USD",
-        payout="9211.85 INR",
-        rate="94.48046902971715",
-        corridor_id="us-in",
-        onramp="stripe",
-        offramp="local_wallet",
-        reference="order <b>17</b>",
-        created_at=now - timedelta(hours=3),
-        updated_at=now - timedelta(hours=2),
-        deadline_at=now + timedelta(hours=22),
-        events=[
-            views.Event(
-                sequence=at,
-                from_state="CREATED" if at > 1 else "",
-                to_state="COLLECTING" if at > 1 else "CREATED",
-                actor="worker",
-                cause="collection_succeeded",
-                evidence=(("provider_reference", "pi_" + "x" * 40),),
-                occurred_at=now - timedelta(hours=3) + timedelta(minutes=at),
-            )
-            for at in range(1, 6)
-        ],
-        unreadable_sequences=(),
-    )
+    payments.answers["ListOverduePayments"] = lambda request: late_payments(now, request)
+    payments.answers["ListDeadLetters"] = lambda request: dead_letters(now, request)
+    payments.says("ListDisputes", open_disputes=[dispute(now)])
+    payments.says("InspectPayment", **payment(now))
+    payments.says("ListProposals", proposals=[proposal(now, state) for state in STATES])
+    payments.says("GetProposal", **proposal(now, "PROPOSED"))
+    payments.says("ListRateOverrides", overrides=[override(now)])
+    payments.says("GetExposure", positions=positions(now), unrealised_result_usd="-12.50")
+    payments.says("ListScoreboards", scoreboards=[scoreboard(now)])
+    payments.says("ListOperatorActions", actions=actions(now))
+    payments.says("ListOperatorKeys", keys=[key(now, operator="grace")])
+    payments.says("ListMerchantKeys", keys=[key(now)])
+    payments.says("ListMerchants", merchants=[merchant(now, "ENABLED"), merchant(now, "DISABLED")])
+    payments.says("GetMerchant", **merchant(now, "ENABLED"))

@@ -3,6 +3,7 @@ API's."""
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -41,6 +42,53 @@ async def test_an_operator_signs_in_and_sees_a_payment_that_waits(
     assert payment["transaction_id"] in (await browser.get("/")).text
     account = (await browser.get("/account")).text
     assert "grace" in account and "127.0.0.1" in account
+
+
+async def test_two_operators_agree_on_a_rate_and_nobody_alone(mesh: Mesh) -> None:
+    async with (
+        httpx2.AsyncClient(base_url=mesh.operators_url, trust_env=False) as ada,
+        httpx2.AsyncClient(base_url=mesh.operators_url, trust_env=False) as grace,
+    ):
+        await sign_in(ada, "ada")
+        await sign_in(grace, "grace")
+        ends_at = (datetime.now(UTC) + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M")
+        fields = {"corridor_id": "us-br", "markup_basis_points": "40", "ends_at": ends_at}
+        form = await ada.get("/do/override-rate")
+        fields |= {"reason": "agreed in a test", "as": "propose"}
+        proposed = await send(ada, form, "/do/override-rate", fields)
+        assert proposed.status_code == 303, proposed.text
+        [name] = re.findall(r"prp_[0-9a-z]+", proposed.headers["location"])
+
+        alone, approved = [await decide(operator, name) for operator in (ada, grace)]
+
+        assert (alone.status_code, "APPROVER_IS_PROPOSER" in alone.text) == (403, True)
+        assert approved.headers["location"] == f"/proposals/{name}?done=approve"
+        rates = await grace.get("/rates")
+        assert name in rates.text
+        [override] = re.findall(r"override_id=(ovr_[0-9a-z]+)", rates.text)[:1]
+        form = await ada.get(f"/do/end-override?override_id={override}")
+        ended = await send(ada, form, "/do/end-override", {"override_id": override, "as": "do"})
+        assert ended.headers["location"] == "/rates?done=end-override"
+        trail = (await ada.get("/actions")).text
+        for action in ("CREATE_PROPOSAL", "APPROVE_PROPOSAL", "END_RATE_OVERRIDE"):
+            assert action in trail, action
+
+
+async def decide(operator: httpx2.AsyncClient, name: str) -> httpx2.Response:
+    page = await operator.get(f"/do/approve?proposal_id={name}")
+    [digest] = re.findall(r'name="payload_sha256" value="([0-9a-f]+)"', page.text)
+    fields = {"proposal_id": name, "payload_sha256": digest, "as": "do"}
+    return await send(operator, page, "/do/approve", fields)
+
+
+async def send(
+    operator: httpx2.AsyncClient, page: httpx2.Response, path: str, fields: dict[str, str]
+) -> httpx2.Response:
+    [token] = set(re.findall(r'name="form_token" value="([^"]*)"', page.text))
+    origin = str(operator.base_url).rstrip("/")
+    return await operator.post(
+        path, data={**fields, "form_token": token}, headers={"origin": origin}
+    )
 
 
 async def test_a_client_names_no_address_of_its_own(browser: httpx2.AsyncClient) -> None:

@@ -2,7 +2,7 @@
 an OpenID provider that runs here."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +15,16 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.console import views
 from gateway.console.app import build_app
-from gateway.console.client import Acting, Payments, opened_payments
+from gateway.console.client import (
+    CALLS,
+    Acting,
+    Payments,
+    Record,
+    message_of,
+    opened_payments,
+    record_of,
+)
 from gateway.console.config import ConsoleSettings
 from services.payments.merchants.tokens.opening import TokenSettings, opened_tokens
 from services.payments.model.roles import ROLES
@@ -28,14 +35,31 @@ from tests.wire.payments.conftest import CORRIDORS, serving_payments
 
 URL = "http://127.0.0.1:8081"
 ADDRESS = "203.0.113.9"
-OPERATOR = views.Operator(
+
+
+def answer_of(name: str, /, **fields: Any) -> Record:
+    """An answer of this call: fields of the contract, the others empty."""
+    return record_of(message_of(CALLS[name].response, fields))
+
+
+OPERATOR = answer_of(
+    "GetOperator",
     name="ada",
     credential_id="opk_1",
-    roles=("viewer",),
-    scopes=("operate:read",),
-    expires_at=None,
+    roles=["viewer"],
+    scopes=sorted({scope for call in CALLS.values() for scope in call.access.scopes}),
     address=ADDRESS,
 )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call that was made."""
+
+    acting: Acting
+    name: str
+    request: Mapping[str, Any]
+    idempotency_key: str
 
 
 class ScriptedPayments:
@@ -43,51 +67,36 @@ class ScriptedPayments:
 
     def __init__(self) -> None:
         self.refusal: DomainError | Exception | None = None
-        self.asked_for: list[Acting] = []
-        self.late: list[views.Late] = []
-        self.letters: list[views.DeadLetter] = []
-        self.open_disputes: list[views.Dispute] = []
-        self.shown: views.Payment | None = None
-        self.is_whole = True
+        self.refusals: dict[str, DomainError] = {}
+        self.answers: dict[str, Record | Callable[[Mapping[str, Any]], Record]] = {
+            "GetOperator": OPERATOR
+        }
+        self.asked: list[Asked] = []
 
-    async def operator(self, acting: Acting) -> views.Operator:
-        self._ask(acting)
-        return OPERATOR
+    def says(self, name: str, /, **fields: Any) -> None:
+        self.answers[name] = answer_of(name, **fields)
 
-    async def overdue(self, acting: Acting) -> views.Page[views.Late]:
-        self._ask(acting)
-        late = [one for one in self.late if self._is_late(one)]
-        return views.Page(items=late, is_whole=self.is_whole)
+    async def call(
+        self,
+        acting: Acting,
+        name: str,
+        request: Mapping[str, Any] | None = None,
+        idempotency_key: str = "",
+    ) -> Record:
+        # Only fields of the contract make a request.
+        message_of(CALLS[name].request, request or {})
+        self.asked.append(Asked(acting, name, request or {}, idempotency_key))
+        if self.refusal or name in self.refusals:
+            raise self.refusal or self.refusals[name]
+        answer = self.answers.get(name) or answer_of(name)
+        return answer(request or {}) if callable(answer) else answer
 
-    async def waiting(self, acting: Acting, waiting_for: Sequence[str]) -> views.Page[views.Late]:
-        self._ask(acting)
-        late = [one for one in self.late if one.waiting_for in waiting_for]
-        return views.Page(items=late, is_whole=self.is_whole)
+    @property
+    def asked_for(self) -> list[Acting]:
+        return [one.acting for one in self.asked]
 
-    async def dead_letters(self, acting: Acting, kind: str) -> views.Page[views.DeadLetter]:
-        self._ask(acting)
-        letters = [one for one in self.letters if one.kind == kind]
-        return views.Page(items=letters, is_whole=self.is_whole)
-
-    async def disputes(self, acting: Acting) -> views.Page[views.Dispute]:
-        self._ask(acting)
-        return views.Page(items=self.open_disputes, is_whole=True)
-
-    async def payment(self, acting: Acting, transaction_id: str) -> views.Payment:
-        self._ask(acting)
-        assert self.shown
-        return self.shown
-
-    @staticmethod
-    def _is_late(one: views.Late) -> bool:
-        return not one.waiting_for or (
-            one.deadline_at is not None and one.deadline_at <= datetime.now(UTC)
-        )
-
-    def _ask(self, acting: Acting) -> None:
-        self.asked_for.append(acting)
-        if self.refusal:
-            raise self.refusal
+    def requests(self, name: str) -> list[Mapping[str, Any]]:
+        return [one.request for one in self.asked if one.name == name]
 
 
 class Clock:

@@ -6,8 +6,8 @@ from caravel.payments.v1 import admin_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.console import client
-from gateway.console.pages import FOR_MERCHANT, FOR_US, LETTERS
+from gateway.console import overview
+from gateway.console.listings import FOR_MERCHANT, FOR_US, LETTERS
 from services.payments.model.timing import Waiting
 from services.shared.ids import encode_id
 from tests.openid import OpenIdServer
@@ -83,7 +83,7 @@ async def test_every_kind_of_dead_letter_is_asked_for() -> None:
 async def test_payments_of_a_merchant_hide_no_payment_on_hold(
     real: Browser, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    monkeypatch.setattr(overview, "COUNTED", 2)
     waits = "deadline_at = now() + interval '1 day', due_at = NULL, waiting_since = now()"
     for _ in range(3):
         payment = await new_payment(engine)

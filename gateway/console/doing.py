@@ -1,0 +1,140 @@
+"""A verb on its way: its form, the page that says what will be done, and the call. Nothing changes
+before the last. Where two people are needed the same page proposes it."""
+
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from gateway.console import forms
+from gateway.console.client import Record
+from gateway.console.forms import Filled
+from gateway.console.pages import Pages, Visit, to
+from gateway.console.refusals import Refused, of_payments
+from gateway.console.tables import filled, with_query
+from gateway.console.verbs import VERBS, Verb, applies
+from services.shared import errors
+
+APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
+# These leave nothing of the form to repair.
+_OVER = (errors.NotAuthenticated, errors.Forbidden, errors.NotFound)
+
+
+class Doing:
+    """The pages of all verbs."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    async def show(self, visit: Visit) -> Response:
+        """The form; of a verb without fields the confirmation at once."""
+        verb = _verb(visit)
+        sent = forms.texts(verb, visit.request.query_params)
+        knows_all = not verb.fields and not forms.read(verb, sent).wrong
+        return await self._page(visit, verb, sent, is_last=knows_all)
+
+    async def send(self, visit: Visit) -> Response:
+        """The confirmation of a form that was sent, or the call that was confirmed."""
+        verb = _verb(visit)
+        sent = await self._pages.form(visit)
+        form = forms.read(verb, sent)
+        if form.wrong:
+            return await self._page(visit, verb, sent, form=form, status=HTTPStatus.BAD_REQUEST)
+        way = sent.get("as", "")
+        if way not in _ways(verb):
+            return await self._page(visit, verb, sent, form=form, is_last=True)
+        try:
+            return await self._do(visit, verb, sent, form, way)
+        except _OVER:
+            raise
+        except errors.DomainError as error:
+            refused = of_payments(error)
+            return await self._page(
+                visit,
+                verb,
+                sent,
+                form=form,
+                is_last=refused.reason == APPROVAL_REQUIRED,
+                refused=refused,
+                status=refused.status,
+            )
+
+    async def _do(
+        self, visit: Visit, verb: Verb, sent: Mapping[str, str], form: Filled, way: str
+    ) -> Response:
+        request = {**form.values, **(verb.fixed or {})}
+        request |= {name: sent.get(name, "") for name in verb.shown_fields}
+        if way == "propose":
+            reason = request.pop("note", "") or sent.get("reason", "")
+            proposed = {verb.proposal: request, "reason": reason}
+            answer = await self._pages.payments.call(visit.acting, "CreateProposal", proposed)
+            return to(with_query(filled("/proposals/{proposal_id}", answer), {"done": "propose"}))
+        key = sent.get("idempotency_key", "") if verb.is_keyed else ""
+        answer = await self._pages.payments.call(visit.acting, verb.call, request, key)
+        if answer.get("api_key"):
+            # No address and no log has it, and no later page shows it.
+            return self._pages.render(
+                visit, "made.html", verb=verb, made=answer, back=_back(verb, request)
+            )
+        return to(with_query(_back(verb, {**answer, **request}), {"done": verb.name}))
+
+    async def _page(
+        self,
+        visit: Visit,
+        verb: Verb,
+        sent: Mapping[str, str],
+        *,
+        form: Filled | None = None,
+        is_last: bool = False,
+        refused: Refused | None = None,
+        status: int = HTTPStatus.OK,
+    ) -> Response:
+        form = form or Filled()
+        shown = await self._shown(visit, verb, sent)
+        is_forbidden = shown is not None and not applies(verb, shown)
+        return self._pages.render(
+            visit,
+            "do.html",
+            status,
+            verb=verb,
+            shown=shown,
+            sent=forms.texts(verb, sent),
+            form=form,
+            is_last=is_last,
+            is_forbidden=is_forbidden,
+            ways=[
+                way
+                for way in _ways(verb)
+                if way == "propose" or not refused or refused.reason != APPROVAL_REQUIRED
+            ],
+            refused=refused,
+            idempotency_key=sent.get("idempotency_key") or secrets.token_urlsafe(24),
+            back=_back(verb, {**(shown or {}), **sent}),
+        )
+
+    async def _shown(self, visit: Visit, verb: Verb, sent: Mapping[str, str]) -> Record | None:
+        subject = {one.name: sent.get(one.name, "") for one in verb.subject}
+        if not verb.shows or not all(subject.values()):
+            return None
+        return await self._pages.payments.call(visit.acting, verb.shows, subject)
+
+
+def _ways(verb: Verb) -> list[str]:
+    return [way for way, exists in (("do", verb.call), ("propose", verb.proposal)) if exists]
+
+
+def _verb(visit: Visit) -> Verb:
+    verb = VERBS.get(visit.request.path_params["name"])
+    if verb is None:
+        raise Refused(404, "PAGE_NOT_FOUND", "There is no such verb.")
+    return verb
+
+
+def _back(verb: Verb, record: Mapping[str, Any]) -> str:
+    try:
+        return filled(verb.back, dict(record))
+    except KeyError:
+        # The form does not name its subject yet.
+        return "/"

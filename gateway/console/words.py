@@ -1,0 +1,66 @@
+"""The words in which pages show instants, lengths of time and states."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+# The colour of a state, beside its word. A word that is in none of these has no colour.
+_TONES = {
+    "good": "ACTIVE APPROVED COMPLETED DELIVERED ENABLED SUCCEEDED WON",
+    "busy": "ACCEPTED COLLECTING CONVERTED CREATED FUNDED INTENDED PAYING_OUT PENDING PROCESSING "
+    "REFUNDING SENT UNDER_REVIEW",
+    "warn": "ACTION_REQUIRED HELD NEEDS_RESPONSE ON_HOLD PARTLY_REFUNDED PAUSED PROPOSED RETURNED "
+    "REVERSED UNKNOWN WAITING",
+    "bad": "DISABLED FAILED LOST REFUSED REVOKED SET_ASIDE",
+}
+TONES = {word: tone for tone, words in _TONES.items() for word in words.split()}
+
+
+def stamp(instant: datetime) -> str:
+    """An instant as pages show it."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its two largest units, for example "3 h 20 min"."""
+    seconds = max(0, int(length.total_seconds()))
+    units = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    for at, (size, name) in enumerate(units):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            smaller = units[at + 1 : at + 2]
+            parts = [f"{whole} {name}"]
+            parts += [f"{rest // one} {unit}" for one, unit in smaller if rest // one]
+            return " ".join(parts)
+    return "0 s"
+
+
+def tone(word: str) -> str:
+    """The colour of a state: good, busy, warn, bad or plain."""
+    return TONES.get(word, "plain")
+
+
+def shown(value: Any) -> str:
+    """A value of a form, as the confirmation shows it."""
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, list):
+        return ", ".join(value)
+    return "yes" if value is True else str(value)
+
+
+def payload_lines(payload: str) -> list[tuple[str, str]]:
+    """The fields of a payload in JSON, each under its whole name."""
+    try:
+        return list(_lines("", json.loads(payload)))
+    except ValueError:
+        return [("payload", payload)]
+
+
+def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _lines(f"{name}.{key}" if name else str(key), one)
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,222 @@
+"""Answers of payments, with the longest words that there are."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.wire.console.conftest import answer_of
+
+PAYMENT = "pay_01m83mbj55ewdbrd2wha9z9e00"
+MERCHANT = "mer_01m83mbj55ewdbrd2wha9z9eme"
+PROPOSAL = "prp_01m83mbj55ewdbrd2wha9z9epr"
+STATES = ("PROPOSED", "APPROVED", "REFUSED", "WITHDRAWN", "EXPIRED", "FAILED")
+DAY = timedelta(days=1)
+
+
+def late_payments(now: datetime, request: Mapping[str, Any]) -> Any:
+    waits_for = request.get("waiting_for", [""])
+    late = [
+        {
+            "transaction_id": f"pay_01m83mbj55ewdbrd2wha9z9e{at:02}",
+            "merchant_id": MERCHANT,
+            "corridor_id": "us-ng",
+            "state": state,
+            "provider": provider,
+            "since": now - timedelta(minutes=17 * at + 3),
+            "deadline_at": now + timedelta(hours=at - 1) if waits else None,
+            "at_deadline": "ALARM" if waits else "",
+            "waiting_for": waits,
+            "last_message": "The bank of the recipient is not reachable now." if provider else "",
+            "amount_usd": "12345.00",
+            "hold_reason": "provider_contradicts_itself" if waits == "ON_HOLD" else "",
+        }
+        for at, (state, provider, waits) in enumerate(
+            [
+                ("PAYING_OUT", "flutterwave", "ON_HOLD"),
+                ("COLLECTING", "stripe", ""),
+                ("RETURNED", "", "RETURNED"),
+                ("PAYING_OUT", "", "ACTION_REQUIRED"),
+            ]
+            * 8
+        )
+        if waits in waits_for
+    ]
+    begins = int(request.get("page_token") or 0)
+    ends = begins + min(request["page_size"], 5)
+    rest = str(ends) if ends < len(late) else ""
+    return answer_of("ListOverduePayments", payments=late[begins:ends], next_page_token=rest)
+
+
+def dead_letters(now: datetime, request: Mapping[str, Any]) -> Any:
+    letters = [
+        {
+            "dead_letter_id": f"{kind.lower()}_MDE5YWJjZGU",
+            "kind": kind,
+            "transaction_id": "" if kind == "ORPHAN" else PAYMENT,
+            "merchant_id": MERCHANT,
+            "reason": "step_failed",
+            "attempts": 12,
+            "last_error": "ZeroDivisionError at services/payments/engine/decisions/table.py:41",
+            "event": "payment_intent.succeeded: SUCCEEDED 100.00 USD" if kind == "ORPHAN" else "",
+            "set_aside_at": now - timedelta(days=2, hours=5),
+        }
+        for kind in ("STEP", "INBOX", "OUTBOX", "ORPHAN")
+        if request.get("kind", kind) == kind
+    ]
+    return answer_of("ListDeadLetters", dead_letters=letters)
+
+
+def dispute(now: datetime) -> dict[str, Any]:
+    return {
+        "merchant_id": MERCHANT,
+        "dispute": {
+            "dispute_id": "dsp_01m83mbj55ewdbrd2wha9z9eme",
+            "transaction_id": PAYMENT,
+            "kind": "DISPUTE",
+            "status": "NEEDS_RESPONSE",
+            "amount_usd": "100.00",
+            "withdrawn_usd": "100.00",
+            "reason": "fraudulent",
+            "provider": "stripe",
+            "provider_reference": "dp_1MtJUT2eZvKYlo2CNaw2HvEv",
+            "created_at": now - DAY,
+            "respond_by": now + 6 * DAY,
+        },
+    }
+
+
+def payment(now: datetime) -> dict[str, Any]:
+    began = now - timedelta(hours=3)
+    return {
+        "merchant_id": MERCHANT,
+        "payment": {
+            "transaction_id": PAYMENT,
+            "status": "ON_HOLD",
+            "hold": {"reason": "step_failed"},
+            "amount_usd": "100.00",
+            "fee_usd": "2.50",
+            "payout_amount": "9211.85",
+            "destination_currency": "INR",
+            "fx_rate": "94.48046902971715",
+            "corridor_id": "us-in",
+            "onramp": "stripe",
+            "offramp": "local_wallet",
+            "reference": "order <b>17</b>",
+            "created_at": began,
+            "updated_at": now - timedelta(hours=2),
+            "deadline_at": now + timedelta(hours=22),
+        },
+        "events": [
+            {
+                "sequence": at,
+                "from_state": "CREATED" if at > 1 else "",
+                "to_state": "COLLECTING" if at > 1 else "CREATED",
+                "actor": "worker",
+                "cause": "collection_succeeded",
+                "evidence": {"provider_reference": "pi_" + "x" * 40},
+                "occurred_at": began + timedelta(minutes=at),
+            }
+            for at in range(1, 6)
+        ],
+    }
+
+
+def proposal(now: datetime, state: str) -> dict[str, Any]:
+    return {
+        "proposal_id": PROPOSAL,
+        "verb": "RATE_OVERRIDE",
+        "target": "us-ng",
+        "payload": '{"arguments":{"ends_at":"2026-11-29T20:00:00Z","rate":"1540.5"},'
+        '"reason":"thin market","target":"us-ng","verb":"RATE_OVERRIDE"}',
+        "payload_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "reason": "thin market",
+        "state": state,
+        "proposed_by": "grace",
+        "created_at": now - timedelta(minutes=12),
+        "expires_at": now + timedelta(hours=23),
+        "decided_by": "" if state == "PROPOSED" else "ada",
+    }
+
+
+def override(now: datetime) -> dict[str, Any]:
+    return {
+        "override_id": "ovr_01m83mbj55ewdbrd2wha9z9eov",
+        "corridor_id": "us-ng",
+        "rate": "1540.5",
+        "starts_at": now - timedelta(minutes=5),
+        "ends_at": now + timedelta(hours=2),
+        "proposal_id": PROPOSAL,
+        "proposed_by": "grace",
+        "approved_by": "ada",
+        "reason": "thin market",
+        "in_force": True,
+    }
+
+
+def positions(now: datetime) -> list[dict[str, Any]]:
+    trail = {"mid_rate": "1538.2", "observed_at": now - timedelta(seconds=40)}
+    return [
+        {
+            "currency": "NGN",
+            "position": "-1250000.00",
+            "worth_usd": "-812.63",
+            "rate_trail": trail,
+            "maximum_owed": "5000000.00",
+        },
+        {"currency": "USD", "position": "820.13", "worth_usd": "820.13"},
+    ]
+
+
+def scoreboard(now: datetime) -> dict[str, Any]:
+    share = {"counted": 800, "reached": 780, "percent": "97.50", "target_percent": "75.00"}
+    return {
+        "corridor_id": "us-ng",
+        "counted_from": now - 30 * DAY,
+        "payments": 812,
+        "cost": {"cost_percent": "1.4210", "target_percent": "3.0000", "target_met": True},
+        "within_one_hour": share,
+        "within_one_business_day": share,
+        "disclosed_before_payment": share,
+    }
+
+
+def actions(now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "action_id": "act_01m83mbj55ewdbrd2wha9z9eac",
+            "operator": "grace",
+            "action": "RELEASE_HOLD",
+            "subject": PAYMENT,
+            "note": "=HYPERLINK(1)",
+            "acted_at": now - timedelta(minutes=9),
+            "merchant_id": MERCHANT,
+            "credential_id": "opk_01m83mbj55ewdbrd2wha9z9eok",
+            "address": "203.0.113.9",
+            "request_id": "0b5c8a1e-7d1f-4f4c-9b5e-2f1c3f4d5e6a",
+            "refusal": refusal,
+        }
+        for refusal in ("", "PAYMENT_NOT_ON_HOLD")
+    ]
+
+
+def key(now: datetime, **fields: str) -> dict[str, Any]:
+    return {
+        "key_id": "opk_01m83mbj55ewdbrd2wha9z9eok",
+        "name": "laptop",
+        "status": "ACTIVE",
+        "scopes": ["operate:propose", "operate:read"],
+        "created_at": now - 40 * DAY,
+        "created_by": "command",
+        "last_used_at": now - timedelta(hours=1),
+        **fields,
+    }
+
+
+def merchant(now: datetime, status: str) -> dict[str, Any]:
+    return {
+        "merchant_id": MERCHANT,
+        "name": "Acme Ltd",
+        "status": status,
+        "created_at": now - 90 * DAY,
+        "disabled_at": now - DAY if status == "DISABLED" else None,
+    }

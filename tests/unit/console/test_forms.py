@@ -1,0 +1,67 @@
+"""Forms are read into the values of a request; a field that cannot be read has its sentence."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.console.forms import REQUIRED, read, texts
+from gateway.console.verbs import VERBS
+
+OVERRIDE = VERBS["override-rate"]
+KEY = VERBS["create-operator-key"]
+
+
+def test_each_kind_of_field_is_read() -> None:
+    form = read(
+        KEY,
+        {
+            "operator": " ada ",
+            "name": "laptop",
+            "roles.viewer": "yes",
+            "roles.admin": "yes",
+            "roles.king": "yes",
+            "allowed_addresses": "203.0.113.0/24\r\n\r\n 198.51.100.7 ",
+            "expires_at": "2027-01-01T00:00",
+        },
+    )
+
+    assert form.wrong == {}
+    assert form.values == {
+        "operator": "ada",
+        "name": "laptop",
+        "roles": ["viewer", "admin"],
+        "allowed_addresses": ["203.0.113.0/24", "198.51.100.7"],
+        "expires_at": datetime(2027, 1, 1, tzinfo=UTC),
+    }
+
+
+def test_an_empty_field_is_left_out_or_missed() -> None:
+    form = read(OVERRIDE, {"corridor_id": "us-ng", "rate": "", "ends_at": " "})
+
+    assert form.values == {"corridor_id": "us-ng"}
+    assert form.wrong == {"ends_at": REQUIRED}
+
+
+@pytest.mark.parametrize("text", ["1.5", "-1", "1e3", "\u0661", "99999999999", "one"])
+def test_a_number_is_digits(text: str) -> None:
+    form = read(OVERRIDE, {"markup_basis_points": text})
+
+    assert "markup_basis_points" in form.wrong
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2026-13-01T00:00", "0", "2026-11-29T99:00"])
+def test_a_time_is_one(text: str) -> None:
+    assert "ends_at" in read(OVERRIDE, {"ends_at": text}).wrong
+
+
+def test_a_choice_is_one_of_its_options() -> None:
+    resolve = VERBS["resolve"]
+
+    assert read(resolve, {"outcome": "FAILED"}).values == {"outcome": "FAILED"}
+    assert "outcome" in read(resolve, {"outcome": "OUTCOME_UNSPECIFIED"}).wrong
+
+
+def test_a_form_is_shown_again_with_its_own_fields_alone() -> None:
+    sent = {"roles.viewer": "yes", "name": "laptop", "form_token": "secret", "as": "do"}
+
+    assert texts(KEY, sent) == {"roles.viewer": "yes", "name": "laptop"}

@@ -1,0 +1,68 @@
+"""The verbs of the console fit the contract: each call that changes something has its form, with
+every field that the call takes."""
+
+import pytest
+from google.api import field_behavior_pb2
+from google.api.field_behavior_pb2 import FieldBehavior
+
+from gateway.console.client import CALLS, message_of
+from gateway.console.verbs import VERBS, Verb, address_of, applies
+from services.shared.errors import Invalid
+
+PROPOSED = CALLS["CreateProposal"].request.DESCRIPTOR
+
+
+def test_every_call_that_changes_something_has_a_verb() -> None:
+    changing = {name for name, call in CALLS.items() if not call.only_reads}
+
+    assert changing == {verb.call for verb in VERBS.values() if verb.call} | {"CreateProposal"}
+
+
+def test_every_verb_of_a_proposal_can_be_proposed() -> None:
+    verbs = {one.name for one in PROPOSED.oneofs_by_name["verb"].fields}
+
+    assert verbs == {verb.proposal for verb in VERBS.values() if verb.proposal}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=lambda one: one.name)
+def test_a_form_has_every_field_of_its_call(verb: Verb) -> None:
+    name = verb.proposal
+    message = (
+        CALLS[verb.call].request.DESCRIPTOR
+        if verb.call
+        else PROPOSED.fields_by_name[name].message_type
+    )
+    names = {one.name for one in verb.all_fields} | set(verb.fixed or {}) | set(verb.shown_fields)
+    required = {
+        one.name
+        for one in message.fields
+        if FieldBehavior.REQUIRED in one.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    }
+
+    assert names == set(message.fields_by_name)
+    needed = {one.name for one in verb.all_fields if one.is_required}
+    assert required <= needed | set(verb.fixed or {}) | set(verb.shown_fields)
+
+
+def test_a_verb_is_offered_for_the_states_that_allow_it() -> None:
+    assert applies(VERBS["approve"], {"state": "PROPOSED"})
+    assert not applies(VERBS["approve"], {"state": "EXPIRED"})
+    assert applies(VERBS["release"], {"payment": {"status": "ON_HOLD"}})
+    assert not applies(VERBS["release"], {"payment": {"status": "COMPLETED"}})
+    assert not applies(VERBS["end-override"], {"ended_at": "then"})
+    assert applies(VERBS["create-merchant"], {})
+
+
+def test_the_address_of_a_form_names_its_subject() -> None:
+    record = {"merchant_id": "mer_1", "key_id": "key_1", "name": "other"}
+
+    assert address_of("revoke-merchant-key", record) == (
+        "/do/revoke-merchant-key?merchant_id=mer_1&key_id=key_1"
+    )
+
+
+def test_a_value_that_is_none_of_its_field_is_refused() -> None:
+    kind = CALLS["RollOperatorKey"].request
+
+    with pytest.raises(Invalid):
+        message_of(kind, {"overlap_hours": 2**40})

@@ -1,0 +1,50 @@
+"""The words of pages: lengths of time, states, and the payload of a proposal."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from caravel.payments.v1 import payments_pb2, proposals_pb2
+
+from gateway.console import words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3600, "1 h"), (90_000, "1 d 1 h")],
+)
+def test_a_length_of_time_has_its_two_largest_units(seconds: int, text: str) -> None:
+    assert words.span(timedelta(seconds=seconds)) == text
+
+
+def test_states_that_need_a_person_have_their_colour() -> None:
+    assert words.tone("ON_HOLD") == words.tone("PROPOSED") == "warn"
+    assert words.tone("FAILED") == "bad"
+    assert words.tone("COMPLETED") == "good"
+    assert words.tone("CANCELLED") == words.tone("a new one") == "plain"
+
+
+def test_a_colour_is_for_a_state_that_there_is() -> None:
+    known = {
+        *payments_pb2.Payment.Status.keys(),
+        *proposals_pb2.Proposal.State.keys(),
+    }
+
+    assert {"ON_HOLD", "COMPLETED", "PROPOSED", "APPROVED"} <= known & set(words.TONES)
+
+
+def test_a_payload_is_shown_field_by_field() -> None:
+    lines = words.payload_lines('{"arguments":{"markup":5,"to":["a"]},"verb":"RATE_OVERRIDE"}')
+
+    assert lines == [
+        ("arguments.markup", "5"),
+        ("arguments.to", '["a"]'),
+        ("verb", "RATE_OVERRIDE"),
+    ]
+    assert words.payload_lines("no JSON") == [("payload", "no JSON")]
+
+
+def test_a_confirmation_shows_values_as_people_write_them() -> None:
+    assert words.shown(True) == "yes"
+    assert words.shown(["a", "b"]) == "a, b"
+    assert words.shown(datetime(2026, 11, 29, tzinfo=UTC)) == "2026-11-29 00:00:00 UTC"
+    assert words.shown(5) == "5"
