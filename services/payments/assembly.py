@@ -16,7 +16,7 @@ from services.payments.audit.watch import PostgresWatch
 from services.payments.audit.watcher import WATCH_METRICS, Watcher
 from services.payments.base import wake
 from services.payments.base.convert import decode_answer
-from services.payments.base.database import opened_database
+from services.payments.base.database import Opened, opened_database
 from services.payments.base.disk import publish_disk
 from services.payments.base.readiness import DatabaseReadiness
 from services.payments.base.wake import Alarm
@@ -214,7 +214,7 @@ async def assemble(
     corridors = load_corridors(config.corridors_dir, live=config.deployment is Deployment.LIVE)
     publish_disk(config.database_folder)
     async with (
-        opened_database(_url(config), "caravel-payments", pool_size=10) as engine,
+        _working(config, "caravel-payments", pool_size=10) as engine,
         opened_fees(config.fees_target, identity) as fees,
         opened_rates(config.fx_target, identity) as rates,
         opened_providers(config.providers_target, identity) as providers,
@@ -269,7 +269,7 @@ async def assemble_worker(
     """
     refuse_misfits(config.times, {})
     async with (
-        opened_database(_url(config), "caravel-worker", pool_size=8) as engine,
+        _working(config, "caravel-worker", pool_size=8) as engine,
         opened_rates(config.fx_target, identity) as rates,
         opened_providers(config.providers_target, identity) as providers,
         open_sender(SystemClock(), config.targets) as sender,
@@ -377,6 +377,12 @@ async def _held(
         overrides = HeldOverrides(PostgresOverrides(engine))
         async with credentials.refreshed(), overrides.refreshed():
             yield credentials, overrides
+
+
+def _working(config: DatabaseSettings, application: str, *, pool_size: int) -> Opened:
+    """The pool of a process for its own work, as a role that is no owner where it is live."""
+    is_live = config.deployment is Deployment.LIVE
+    return opened_database(_url(config), application, pool_size=pool_size, is_live=is_live)
 
 
 def _url(config: DatabaseSettings) -> Address:

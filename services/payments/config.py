@@ -1,5 +1,6 @@
 """The settings of payments: of the service, and of its worker."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from services.payments.model.timing import (
 )
 from services.payments.model.timing_fit import Times
 from services.payments.webhooks_out.addresses import Targets
+from services.shared.db import NEEDS_PROOF, is_unverified
 from services.shared.env import Deployment, Field, SecretStr, Settings, is_loopback
 
 
@@ -37,6 +39,13 @@ class DatabaseSettings(Settings):
     database_url: Annotated[SecretStr, AfterValidator(_address)] = Field(
         description="postgresql:// address of the application role, with its password."
     )
+
+    def refusals(self) -> Iterator[str]:
+        """Also a way to the database on which somebody may read along, where money is real."""
+        yield from super().refusals()
+        is_live = self.deployment is Deployment.LIVE
+        if is_live and is_unverified(self.database_url.get_secret_value()):
+            yield f"DATABASE_URL {NEEDS_PROOF}"
 
 
 class AuditSettings(DatabaseSettings):

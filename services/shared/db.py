@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 from prometheus_client import Gauge
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.shared.db_errors import FailureKind, as_ours, failure_of
+from services.shared.env import is_loopback
 from services.shared.errors import CannotStart
 from services.shared.log import get_logger
 
@@ -40,6 +42,10 @@ BY_KEY = {
 }
 # Gives the database's postgresql:// URL as it is now: its password may be rotated.
 Address = Callable[[], str]
+# Of an address that is_unverified, where money is real.
+NEEDS_PROOF = (
+    "must have sslmode=verify-full and sslrootcert where the database is not on this machine"
+)
 # How long one statement may take.
 STATEMENT_SECONDS = 10
 
@@ -63,7 +69,8 @@ def _waiting(pool: str) -> Gauge:
 
 
 class UnsafeDatabase(CannotStart):
-    """The PostgreSQL server is set up so that a crash may lose acknowledged payments."""
+    """The PostgreSQL server is set up so that a crash may lose acknowledged payments, or our role
+    there may take away the records of them."""
 
 
 def new_metadata() -> MetaData:
@@ -172,6 +179,33 @@ async def refuse_unsafe_durability(engine: AsyncEngine) -> None:
             raise UnsafeDatabase(
                 f"PostgreSQL runs with {setting}=off: acknowledged payments could be lost"
             )
+
+
+async def refuse_owner(engine: AsyncEngine) -> None:
+    """Raises UnsafeDatabase for the database's owner and for a superuser, whom no trigger stops."""
+    owned = (
+        "SELECT pg_has_role(datdba, 'MEMBER') FROM pg_database WHERE datname = current_database()"
+    )
+    async with connected(engine) as connection:
+        if (await connection.execute(text(owned))).scalar_one():
+            raise UnsafeDatabase(
+                "DATABASE_URL logs in as the database's owner or as a superuser, who can change "
+                "the history of payments; give the address of caravel_app"
+            )
+
+
+def is_unverified(address: str) -> bool:
+    """Whether it leads to another machine without proof that the database is there: then whoever
+    is between can read all and answer in its place."""
+    parts = urlsplit(address)
+    query = parse_qs(parts.query)
+    # Several may be named, each with a port.
+    places = ",".join([parts.netloc.rpartition("@")[2], *query.get("host", [])]).split(",")
+    is_here = all(
+        place.startswith("/") or is_loopback(urlsplit(f"//{place}").hostname or "localhost")
+        for place in map(unquote, places)
+    )
+    return not is_here and query.get("sslmode") != ["verify-full"]
 
 
 @asynccontextmanager

@@ -1,11 +1,19 @@
 """Opens the database."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.shared.db import STATEMENT_SECONDS, Address, open_engine, refuse_unsafe_durability
+from services.shared.db import (
+    STATEMENT_SECONDS,
+    Address,
+    open_engine,
+    refuse_owner,
+    refuse_unsafe_durability,
+)
+
+Opened = AbstractAsyncContextManager[AsyncEngine]
 
 
 @asynccontextmanager
@@ -16,10 +24,12 @@ async def opened_database(
     pool_size: int,
     statement_seconds: int = STATEMENT_SECONDS,
     reads_all: bool = False,
+    is_live: bool = False,
 ) -> AsyncIterator[AsyncEngine]:
     """An engine that is closed at the end of the block.
 
-    Raises UnsafeDatabase where the server forgets what it has acknowledged.
+    Raises UnsafeDatabase where the server forgets what it has acknowledged, and where it is live
+    for a role that could change it.
     """
     engine = open_engine(
         url,
@@ -30,6 +40,8 @@ async def opened_database(
     )
     try:
         await refuse_unsafe_durability(engine)
+        if is_live:
+            await refuse_owner(engine)
         yield engine
     finally:
         await engine.dispose()

@@ -106,6 +106,41 @@ async def test_a_role_that_may_forget_is_refused_on_a_server_that_may_not(
     assert "synchronous_commit=off" in await complaint(module, DATABASE_URL=database.url)
 
 
+@pytest.mark.parametrize("module", PROCESSES)
+async def test_an_owner_and_a_superuser_are_refused_where_it_is_live(
+    database: Database, module: str, tmp_path: Path
+) -> None:
+    live = {"DEPLOYMENT": "live", "CORRIDORS_DIR": str(live_corridors(tmp_path))}
+    live["TOKEN_ISSUER"] = "https://pay.example"
+    for url in (database.owner_url, database.superuser_url):
+        said = await complaint(module, DATABASE_URL=url, **live)
+
+        assert said == (
+            f"{module.rsplit('.', 1)[1]} cannot start: DATABASE_URL logs in as the database's "
+            "owner or as a superuser, who can change the history of payments; give the address of "
+            "caravel_app\n"
+        )
+
+
+async def test_a_live_database_is_not_migrated_on_a_way_that_others_may_read() -> None:
+    address = "postgresql://caravel:secret@db.example/caravel?sslmode=require"
+    environment = {"DEPLOYMENT": "live", "MIGRATION_DATABASE_URL": address}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alembic", "upgrade", "head"),
+        env={"PYTHONPATH": path, **environment},
+        cwd=ROOT,
+        stderr=PIPE,
+    )
+    _, said = await started.communicate()
+
+    assert started.returncode == 1
+    assert said.decode() == (
+        "MIGRATION_DATABASE_URL must have sslmode=verify-full and sslrootcert where the database "
+        "is not on this machine\n"
+    )
+
+
 class _Providers(providers_pb2_grpc.ProviderServiceServicer):
     """Says only which deployment it is, and what its providers declare."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.payments.base.tables import metadata
-from services.shared.db import cannot_be_reached, follow_address
+from services.shared.db import NEEDS_PROOF, cannot_be_reached, follow_address, is_unverified
 from services.shared.db_errors import failure_of
 from services.shared.env import SettingsError, value_of
 from services.shared.well_known import is_well_known
@@ -49,9 +49,15 @@ def _refuse_well_known(address: str) -> None:
         )
 
 
+def _refuse_unverified(address: str) -> None:
+    if os.environ.get("DEPLOYMENT") == "live" and is_unverified(address):
+        raise SystemExit(f"MIGRATION_DATABASE_URL {NEEDS_PROOF}")
+
+
 async def _main() -> None:
     address = _address()
     _refuse_well_known(address)
+    _refuse_unverified(address)
     url = make_url(address).set(drivername="postgresql+asyncpg", query={})
     engine = create_async_engine(url, poolclass=NullPool)
     follow_address(engine, lambda: address)
