@@ -3,7 +3,7 @@ answer as a test sets them. The real clients are held to the same ports in tests
 tests/e2e."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -23,9 +23,11 @@ from services.payments.mesh.ports import (
 from services.payments.model.attempt import Answer, Capabilities, Outcome, Step
 from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
 from services.payments.model.exposure import ExposureLimitReached
+from services.payments.model.pause import Paused, paused_by
 from services.payments.model.quote import Fees, RateTrail
+from services.payments.operators.pause_ports import PauseStore
 from services.shared.deployment import Deployment
-from services.shared.errors import DomainError, NotAuthenticated
+from services.shared.errors import DomainError, NotAuthenticated, Unavailable
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, FEES, make_trail
 
@@ -35,6 +37,29 @@ class Held:
 
     def __init__(self, current: Mapping[str, Capabilities] = CAPABILITIES) -> None:
         self.current = current
+
+
+class Pausing:
+    """The port Pauses: nothing is paused, but the targets that a test names."""
+
+    def __init__(self, *, corridors: Collection[str] = (), providers: Collection[str] = ()) -> None:
+        self.paused = Paused(corridors=corridors, providers=providers)
+        self.is_away = False
+
+    async def in_force(self) -> Paused:
+        if self.is_away:
+            raise Unavailable
+        return self.paused
+
+
+class ReadPauses:
+    """The port Pauses, read each time, so that a pause counts at once."""
+
+    def __init__(self, store: PauseStore) -> None:
+        self._store = store
+
+    async def in_force(self) -> Paused:
+        return paused_by((await self._store.open())[1])
 
 
 class Unlimited:

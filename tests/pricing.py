@@ -9,7 +9,7 @@ from services.payments.orders.pricing import Pricing
 from services.payments.orders.routes import Routes
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors
-from tests.fakes import Held, Unlimited
+from tests.fakes import Held, Pausing, Unlimited
 from tests.rails import any_rails
 
 
@@ -18,9 +18,18 @@ def make_pricing(
     fees: FeeBook,
     rates: Rates,
     declared: Mapping[str, Capabilities] | None = None,
+    *,
+    pauses: Pausing | None = None,
 ) -> Pricing:
     """Pricing by these services."""
-    return Pricing(corridors, fees, rates, make_routes(corridors, declared), Unlimited())
+    return Pricing(
+        corridors,
+        fees,
+        rates,
+        make_routes(corridors, declared),
+        exposure=Unlimited(),
+        pauses=pauses or Pausing(),
+    )
 
 
 def make_offers(corridors: Corridors, declared: Mapping[str, Capabilities] | None = None) -> Offers:

@@ -355,5 +355,9 @@ return {
     ["RATE_OVERRIDE_TOO_LONG"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["RATE_OVERRIDE_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["RATE_OVERRIDE_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["CORRIDOR_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
+    ["PROVIDER_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
+    ["PAUSE_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["PAUSE_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
   },
 }

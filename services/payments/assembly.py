@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from services.payments.audit.auditor import METRICS, Auditor
 from services.payments.audit.checks import PostgresAudit
@@ -45,7 +45,7 @@ from services.payments.merchants.tokens.servicer import TokenServicer
 from services.payments.merchants.usecases import Keys
 from services.payments.mesh.channels import opened_fees, opened_providers, opened_rates
 from services.payments.mesh.declared import DeclaredCapabilities
-from services.payments.mesh.overridden import OverriddenRates, Overrides
+from services.payments.mesh.overridden import OverriddenRates
 from services.payments.mesh.ports import FeeBook, Providers, Rates
 from services.payments.mesh.starting import answered, refuse_mixed
 from services.payments.model.progress import expected_times
@@ -61,6 +61,7 @@ from services.payments.operators.expiring import Expiring
 from services.payments.operators.exposure import ExposureWatch
 from services.payments.operators.exposure_limits import ExposureLimitsFile
 from services.payments.operators.held_overrides import HeldOverrides, ReadOverrides
+from services.payments.operators.held_pauses import HeldPauses
 from services.payments.operators.inspection import Inspecting
 from services.payments.operators.opening import Servicer, open_servicers
 from services.payments.operators.policy import load_policy
@@ -68,8 +69,9 @@ from services.payments.operators.ports import OperatorStores
 from services.payments.operators.servicer.inspection import InspectionServicer
 from services.payments.operators.store.opening import open_stores
 from services.payments.operators.store.overrides import PostgresOverrides
+from services.payments.operators.store.pauses import PostgresPauses
 from services.payments.operators.trail import KeptAdmission, Trail
-from services.payments.orders.opening import OrderPorts, Orders, open_orders
+from services.payments.orders.opening import InForce, OrderPorts, Orders, open_orders
 from services.payments.orders.ports import Declared, PaymentStore
 from services.payments.orders.scoreboard import ScoreboardStore
 from services.payments.orders.store.payments import PostgresPayments
@@ -98,7 +100,6 @@ from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
 from services.shared.readiness import Ask, Readiness
 
-Answered = TypeVar("Answered")
 # Takes a port and gives one of the same kind; tests put their own in front of the real ones.
 Wrap = Callable[[Any], Any]
 
@@ -126,7 +127,7 @@ def build_server(
     leaks: LeakStore,
     exposure: ExposureWatch,
     counts: ScoreboardStore,
-    overrides: Overrides,
+    in_force: InForce,
     ready: Ask | None = None,
     identity: Identity | None = None,
 ) -> GrpcServer:
@@ -134,20 +135,20 @@ def build_server(
     ports = OrderPorts(
         corridors=corridors,
         fees=fees,
-        rates=OverriddenRates(rates, overrides),
+        rates=OverriddenRates(rates, in_force.overrides),
         providers=providers,
         declared=declared,
         store=store,
         work=work,
         counts=counts,
         exposure=exposure,
+        pauses=in_force.pauses,
     )
     orders = _orders(config, ports)
     authoriser = _authoriser(config, credentials, tokens)
     admit = KeptAdmission(authoriser.admit, Trail(operators.operations)).admit
-    server = GrpcServer(admit, identity=identity, readiness=ready and partial(Readiness, ready))
     return _answering(
-        server,
+        GrpcServer(admit, identity=identity, readiness=ready and partial(Readiness, ready)),
         *orders.servicers,
         DisclosureServicer(Disclosures(store)),
         WebhookServicer(_webhooks(config, providers, inbox)),
@@ -218,7 +219,7 @@ async def assemble(
         opened_fees(config.fees_target, identity) as fees,
         opened_rates(config.fx_target, identity) as rates,
         opened_providers(config.providers_target, identity) as providers,
-        _held(config) as (credentials, overrides),
+        _held(config) as (credentials, in_force),
         opened_tokens(config.tokens, roles=ROLES) as tokens,
         _readiness(config) as ready,
     ):
@@ -251,7 +252,7 @@ async def assemble(
             leaks=PostgresLeaks(engine),
             exposure=exposure,
             counts=PostgresScoreboards(engine),
-            overrides=overrides,
+            in_force=in_force,
             ready=ready,
             identity=identity,
         )
@@ -362,11 +363,9 @@ async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _held(
-    config: DatabaseSettings,
-) -> AsyncIterator[tuple[HeldCredentials, HeldOverrides]]:
-    """The credentials of all and the overrides of rates, read again and again on a connection of
-    their own."""
+async def _held(config: DatabaseSettings) -> AsyncIterator[tuple[HeldCredentials, InForce]]:
+    """The credentials of all, the overrides of rates and the pauses, read again and again on a
+    connection of their own."""
     async with opened_database(
         _url(config),
         "caravel-credentials",
@@ -375,8 +374,9 @@ async def _held(
     ) as engine:
         credentials = HeldCredentials(PostgresCredentials(engine))
         overrides = HeldOverrides(PostgresOverrides(engine))
-        async with credentials.refreshed(), overrides.refreshed():
-            yield credentials, overrides
+        pauses = HeldPauses(PostgresPauses(engine))
+        async with credentials.refreshed(), overrides.refreshed(), pauses.refreshed():
+            yield credentials, InForce(overrides=overrides, pauses=pauses)
 
 
 def _working(config: DatabaseSettings, application: str, *, pool_size: int) -> Opened:

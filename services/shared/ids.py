@@ -27,6 +27,7 @@ class Prefix(StrEnum):
     ACTION = "act"
     PROPOSAL = "prp"
     OVERRIDE = "ovr"
+    PAUSE = "pau"
 
 
 def new_id() -> UUID:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from deploy.local.commands import control, development, figures, four_eyes
+from deploy.local.commands import control, development, figures, four_eyes, pausing
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
 from deploy.local.process.child import allow_most_descriptors
 from deploy.local.process.terminal import Problem, complain, say, sentence
@@ -145,9 +145,7 @@ def _parser() -> _Parser:
     exposure.add_argument("--json", action="store_true", help="as JSON, for programs")
     board = _add(commands, "scoreboard", _scoreboard, "measure corridors by their targets", data)
     board.add_argument("--json", action="store_true", help="as JSON, for programs")
-    for noun, summary in ADMINISTERED.items():
-        _add(commands, noun, _administer, summary)
-    four_eyes.add_to(partial(_add, commands), data)
+    _add_operating(commands, data)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
     _add_hostile(commands, data)
@@ -163,6 +161,13 @@ def _parser() -> _Parser:
     _add(commands, "check", _check, "lint, types, imports, protos, generated files")
     _add(commands, "protos", _protos, "generate everything that is made from the .proto files")
     return parser
+
+
+def _add_operating(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
+    for noun, summary in ADMINISTERED.items():
+        _add(commands, noun, _administer, summary)
+    for module in (four_eyes, pausing):
+        module.add_to(partial(_add, commands), data)
 
 
 def _add_up(commands: "argparse._SubParsersAction[_Parser]", data: _Parser, ports: _Parser) -> None:

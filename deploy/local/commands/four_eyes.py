@@ -1,38 +1,28 @@
 """`propose`, `proposals`, `approve`, `refuse`, `withdraw`, `overrides` and `end-override`: verbs
-that two operators agree on, at the operators' listener of a mesh. Needs nothing installed."""
+that two operators agree on. Needs nothing installed."""
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote
-from urllib.request import Request, urlopen
 
-from deploy.local.mesh import state
-from deploy.local.mesh.state import DataDir
-from deploy.local.process.terminal import Problem, command, say
-from services.shared.well_known import SANDBOX_OPERATORS
+from deploy.local.commands.operators import Words, call, path_of, who
+from deploy.local.process.terminal import Problem, say
 
-KEY_VARIABLE = "CARAVEL_OPERATOR_KEY"
-CALL_SECONDS = 30
 PROPOSALS, OVERRIDES = "/api/admin/proposals", "/api/admin/rate-overrides"
-Words = argparse.Namespace
 Add = Callable[..., argparse.ArgumentParser]
 
 
 def add_to(add: Add, data: argparse.ArgumentParser) -> None:
     """Adds the commands; `add` takes a name, what runs it, its help and its parents."""
-    who = _who()
+    by = who()
     _add_propose(
-        add("propose", _propose, "propose a verb that another operator approves", data, who)
+        add("propose", _propose, "propose a verb that another operator approves", data, by)
     )
-    listed = add("proposals", _proposals, "list the proposals that wait, or all", data, who)
+    listed = add("proposals", _proposals, "list the proposals that wait, or all", data, by)
     listed.add_argument("--all", action="store_true", help="the decided ones too")
-    approve = add("approve", _approve, "approve another operator's proposal: it is done", data, who)
+    approve = add("approve", _approve, "approve another operator's proposal: it is done", data, by)
     approve.add_argument("proposal_id")
     approve.add_argument("--sha256", help="only where the payload is this one")
     approve.add_argument("--yes", action="store_true", help="without asking first")
@@ -40,26 +30,20 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
         ("refuse", _refuse, "refuse another operator's proposal"),
         ("withdraw", _withdraw, "withdraw a proposal of yours"),
     ):
-        decided = add(name, run, summary, data, who)
+        decided = add(name, run, summary, data, by)
         decided.add_argument("proposal_id")
         decided.add_argument("--note", default="", help="the reason, for the log of actions")
-    add("overrides", _overrides, "list the overrides of rates", data, who)
-    end = add("end-override", _end_override, "end an override before its time", data, who)
+    add("overrides", _overrides, "list the overrides of rates", data, by)
+    end = add("end-override", _end_override, "end an override before its time", data, by)
     end.add_argument("override_id")
     end.add_argument("--note", default="", help="the reason, for the log of actions")
 
 
-def _who() -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
-    names = ", ".join(SANDBOX_OPERATORS)
-    parent.add_argument("--as", dest="name", help=f"a sandbox's built-in operator: {names}")
-    parent.add_argument("--url", help="the operators' listener (default: that of the running mesh)")
-    return parent
-
-
 def _add_propose(propose: argparse.ArgumentParser) -> None:
-    propose.add_argument("verb", choices=["override", "release", "resolve"])
-    propose.add_argument("target", help="id of the corridor, or of the payment")
+    propose.add_argument(
+        "verb", choices=["override", "release", "resolve", "resume-provider", "resume-corridor"]
+    )
+    propose.add_argument("target", help="id of the corridor or the payment, or the provider")
     propose.add_argument("--reason", required=True, help="for the one who approves, and the log")
     override = propose.add_argument_group("of override")
     override.add_argument("--rate", help="the middle in the place of the market's, as 1540.5")
@@ -74,7 +58,7 @@ def _add_propose(propose: argparse.ArgumentParser) -> None:
 
 
 def _propose(words: Words) -> int:
-    _show(_call(words, "POST", PROPOSALS, {"reason": words.reason, **_verb(words)}))
+    _show(call(words, "POST", PROPOSALS, {"reason": words.reason, **_verb(words)}))
     return 0
 
 
@@ -90,6 +74,10 @@ def _verb(words: Words) -> Mapping[str, Any]:
             "provider_unreachable": words.provider_unreachable,
         }
         return {"resolve_attempt": order}
+    if words.verb == "resume-provider":
+        return {"resume_provider": {"provider": words.target}}
+    if words.verb == "resume-corridor":
+        return {"resume_corridor": {"corridor_id": words.target}}
     ends_at = datetime.now(UTC) + timedelta(hours=words.hours)
     order = {"corridor_id": words.target, "ends_at": f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"}
     order |= {"rate": words.rate} if words.rate is not None else {}
@@ -99,7 +87,7 @@ def _verb(words: Words) -> Mapping[str, Any]:
 
 def _proposals(words: Words) -> int:
     query = "" if words.all else "?state=PROPOSED"
-    found = _call(words, "GET", f"{PROPOSALS}{query}")["proposals"]
+    found = call(words, "GET", f"{PROPOSALS}{query}")["proposals"]
     for proposal in found:
         _show(proposal)
     if not found:
@@ -108,13 +96,13 @@ def _proposals(words: Words) -> int:
 
 
 def _approve(words: Words) -> int:
-    path = _path(PROPOSALS, words.proposal_id)
-    proposal = _call(words, "GET", path)
+    path = path_of(PROPOSALS, words.proposal_id)
+    proposal = call(words, "GET", path)
     _show(proposal)
     sha256 = words.sha256 or proposal["payload_sha256"]
     if not words.yes and not words.sha256:
         _confirm("Approve it? It is done at once. [y/N] ")
-    _show(_call(words, "POST", f"{path}:approve", {"payload_sha256": sha256}))
+    _show(call(words, "POST", f"{path}:approve", {"payload_sha256": sha256}))
     return 0
 
 
@@ -137,13 +125,13 @@ def _withdraw(words: Words) -> int:
 
 
 def _decide(words: Words, verb: str) -> int:
-    path = f"{_path(PROPOSALS, words.proposal_id)}:{verb}"
-    _show(_call(words, "POST", path, {"note": words.note}))
+    path = f"{path_of(PROPOSALS, words.proposal_id)}:{verb}"
+    _show(call(words, "POST", path, {"note": words.note}))
     return 0
 
 
 def _overrides(words: Words) -> int:
-    found = _call(words, "GET", OVERRIDES)["overrides"]
+    found = call(words, "GET", OVERRIDES)["overrides"]
     for override in found:
         _show_override(override)
     if not found:
@@ -152,63 +140,9 @@ def _overrides(words: Words) -> int:
 
 
 def _end_override(words: Words) -> int:
-    path = f"{_path(OVERRIDES, words.override_id)}:end"
-    _show_override(_call(words, "POST", path, {"note": words.note}))
+    path = f"{path_of(OVERRIDES, words.override_id)}:end"
+    _show_override(call(words, "POST", path, {"note": words.note}))
     return 0
-
-
-def _path(collection: str, text: str) -> str:
-    return f"{collection}/{quote(text, safe='')}"
-
-
-def _call(words: Words, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    """The answer. Raises Problem with the reason of a refusal."""
-    headers = {"accept": "application/json", **_credential(words)}
-    data = None
-    if body is not None:
-        headers["content-type"] = "application/json"
-        data = json.dumps(body).encode()
-    url = f"{_url(words)}{path}"
-    request = Request(url, data=data, headers=headers, method=method)  # noqa: S310
-    try:
-        with urlopen(request, timeout=CALL_SECONDS) as answer:  # noqa: S310
-            return json.loads(answer.read())
-    except HTTPError as refusal:
-        raise Problem(_refusal(refusal)) from None
-    except (URLError, OSError, ValueError) as error:
-        raise Problem(f"{url} does not answer: {getattr(error, 'reason', error)}") from None
-
-
-def _refusal(refusal: HTTPError) -> str:
-    try:
-        error = json.loads(refusal.read())
-        reasons = [detail["reason"] for detail in error["details"] if "reason" in detail]
-        return f"{reasons[0]}: {error['message'].rstrip('.')}"
-    except (ValueError, KeyError, TypeError, IndexError):
-        return f"refused with {refusal.code}"
-
-
-def _url(words: Words) -> str:
-    if words.url:
-        if not words.url.startswith(("http://", "https://")):
-            raise Problem("--url must begin with http:// or https://")
-        return str(words.url).rstrip("/")
-    mesh = state.running(DataDir.at(words.data_dir))
-    if mesh is None:
-        raise Problem(f"no mesh runs here; `{command('up')}` starts it, or say --url")
-    return mesh.urls["operators"]
-
-
-def _credential(words: Words) -> Mapping[str, str]:
-    """None in a sandbox where nobody is named: it is then the first of the built-in operators."""
-    if words.name:
-        key = SANDBOX_OPERATORS.get(words.name)
-        if key is None:
-            known = ", ".join(SANDBOX_OPERATORS)
-            raise Problem(f"no built-in operator is {words.name}; there are: {known}")
-    else:
-        key = os.environ.get(KEY_VARIABLE, "")
-    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def _show(proposal: Mapping[str, Any]) -> None:

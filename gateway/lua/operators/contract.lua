@@ -76,6 +76,47 @@ return {
     },
     {
       ["method"] = "POST",
+      ["path"] = "/api/admin/providers/{provider}:pause",
+      ["query"] = {},
+      ["body"] = {
+        ["reason"] = { ["kind"] = "string" },
+        ["under_way"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.Pause.UnderWay" },
+        ["ends_at"] = { ["kind"] = "timestamp" },
+      },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/corridors/{corridor_id}:pause",
+      ["query"] = {},
+      ["body"] = {
+        ["reason"] = { ["kind"] = "string" },
+        ["under_way"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.Pause.UnderWay" },
+        ["ends_at"] = { ["kind"] = "timestamp" },
+      },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/providers/{provider}:resume",
+      ["query"] = {},
+      ["body"] = { ["reason"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/corridors/{corridor_id}:resume",
+      ["query"] = {},
+      ["body"] = { ["reason"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/admin/pauses",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+        ["in_force"] = { ["kind"] = "bool" },
+      },
+    },
+    {
+      ["method"] = "POST",
       ["path"] = "/api/admin/proposals",
       ["query"] = {},
       ["status"] = 201,
@@ -93,6 +134,16 @@ return {
         ["resolve_attempt"] = {
           ["kind"] = "message",
           ["of"] = "caravel.payments.v1.ResolveAttemptRequest",
+          ["oneof"] = "verb",
+        },
+        ["resume_provider"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.ResumeProviderRequest",
+          ["oneof"] = "verb",
+        },
+        ["resume_corridor"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.ResumeCorridorRequest",
           ["oneof"] = "verb",
         },
         ["reason"] = { ["kind"] = "string" },
@@ -287,6 +338,8 @@ return {
       ["moved_currency"] = { ["kind"] = "string" },
       ["provider_unreachable"] = { ["kind"] = "bool" },
     },
+    ["caravel.payments.v1.ResumeProviderRequest"] = { ["provider"] = { ["kind"] = "string" }, ["reason"] = { ["kind"] = "string" } },
+    ["caravel.payments.v1.ResumeCorridorRequest"] = { ["corridor_id"] = { ["kind"] = "string" }, ["reason"] = { ["kind"] = "string" } },
   },
   ["enums"] = {
     ["caravel.payments.v1.DeadLetter.Kind"] = {
@@ -297,6 +350,7 @@ return {
       ["UNREADABLE"] = true,
     },
     ["caravel.payments.v1.ResolveAttemptRequest.Outcome"] = { ["SUCCEEDED"] = true, ["FAILED"] = true },
+    ["caravel.payments.v1.Pause.UnderWay"] = { ["FINISH"] = true, ["WAIT"] = true },
     ["caravel.payments.v1.Proposal.State"] = {
       ["PROPOSED"] = true,
       ["APPROVED"] = true,
@@ -436,5 +490,9 @@ return {
     ["RATE_OVERRIDE_TOO_LONG"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["RATE_OVERRIDE_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["RATE_OVERRIDE_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["CORRIDOR_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
+    ["PROVIDER_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
+    ["PAUSE_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["PAUSE_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
   },
 }

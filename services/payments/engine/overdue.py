@@ -59,6 +59,8 @@ class OverduePayment:
     # The person that it waits for, and until when; None where it waits for a provider or for us.
     waiting_for: Waiting | None = None
     deadline_at: datetime | None = None
+    # The end of the pause for which its attempt waits to be sent; None where it waits for none.
+    paused_until: datetime | None = None
 
     @property
     def transaction_id(self) -> str:

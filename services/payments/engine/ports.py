@@ -105,7 +105,13 @@ class WorkTransaction(Protocol):
         ...
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
-        """Records that requests are about to leave; gives those whose lease still stands."""
+        """Records that requests are about to leave; gives those whose lease still stands, without
+        those that wait for the end of a pause."""
+        ...
+
+    async def rest_while_paused(self, work: Sequence[Work]) -> int:
+        """Gives up the leases of those that wait for the end of a pause, and has them looked at
+        again soon; how many."""
         ...
 
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:

@@ -199,7 +199,6 @@ class Worker:
         # Read before the mark, so that by our clock none leaves later than the mark allows.
         send_before = time.monotonic() + CALL.total_seconds()
         marked = await self._mark_sent(work)
-        FENCED.inc(len(work) - len(marked))
         async with asyncio.TaskGroup() as group:
             async for item, answer in answered(marked, self._providers.execute, send_before):
                 group.create_task(self._settle(item, answer))
@@ -208,7 +207,10 @@ class Worker:
     async def _mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
         async with self._store.begin() as transaction:
             marked = await transaction.mark_sent(work)
+            left = len(work) - len(marked)
+            paused = await transaction.rest_while_paused(work) if left else 0
             await transaction.commit()
+        FENCED.inc(left - paused)
         return marked
 
     async def _look_up(self, work: Sequence[Work]) -> None:

@@ -8,7 +8,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     # Sees what waits for a person.
     "viewer": frozenset({"operate:read"}),
     # Decides about it.
-    "operator": frozenset({"operate:read", "operate:propose"}),
+    "operator": frozenset({"operate:read", "operate:propose", "operate:pause"}),
     # Decides about the verbs that others propose.
     "approver": frozenset({"operate:read", "operate:approve"}),
     # Sees which operator did what.

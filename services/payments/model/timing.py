@@ -76,13 +76,15 @@ CREDENTIALS_USES_SECONDS = 10.0
 # How often the keys that ended long ago are forgotten.
 CREDENTIALS_FORGET_SECONDS = 3600.0
 
-# --- Overrides of rates, which every replica holds in memory, and proposals, seconds.
+# --- Overrides of rates and pauses, which every replica holds in memory, and proposals, seconds.
 # From one reading to the next.
-OVERRIDES_REFRESH_SECONDS = 0.25
-# Nothing is priced by anything older: an override counts, and ends, everywhere within a second.
-OVERRIDES_FRESH_SECONDS = 0.8
+HELD_REFRESH_SECONDS = 0.25
+# Nothing is priced by anything older: one counts, and ends, everywhere within a second.
+HELD_FRESH_SECONDS = 0.8
 # How long a call waits for a reading before it is refused; a reading that takes longer is too old.
-OVERRIDES_WAIT_SECONDS = OVERRIDES_FRESH_SECONDS
+HELD_WAIT_SECONDS = HELD_FRESH_SECONDS
+# How often an attempt that waits for the end of a pause is looked at.
+PAUSE_POLL_SECONDS = 30.0
 # How often proposals that nobody decided in time are looked for.
 PROPOSALS_EXPIRY_SECONDS = 5.0
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from services.payments.mesh.ports import Providers, RateQuery, Rates
 from services.payments.model.attempt import STATED, Answer, Outcome
 from services.payments.model.operator import Operator
+from services.payments.model.pause import PauseKind
 from services.payments.model.payment import Failure, PaymentBusy, read_transaction_id
 from services.payments.operators.decisions import open_attempt
 from services.payments.operators.domain import Action, PaymentNotOnHold
@@ -17,6 +18,7 @@ from services.payments.operators.overriding import (
     OverrideExists,
     order_of,
 )
+from services.payments.operators.pausing import RESUME, PauseNotFound, end_pauses
 from services.payments.operators.policy import OverrideBounds
 from services.payments.operators.ports import Operations, OperatorTransaction
 from services.payments.operators.proposal import Proposal
@@ -192,6 +194,35 @@ class ResolvingAttempt(_OnHold):
         )
 
 
+class Resuming:
+    """RESUME_PROVIDER or RESUME_CORRIDOR: the target is what is paused."""
+
+    def __init__(self, kind: PauseKind) -> None:
+        self._kind = kind
+
+    async def prepare(self, target: str, arguments: Mapping[str, Any]) -> None:
+        """See AgreedVerb.prepare: nobody is asked."""
+
+    async def look(
+        self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]
+    ) -> Target:
+        """See AgreedVerb.look: it stands as its pauses do."""
+        opened = await transaction.pauses.open_of(self._kind, target)
+        if not opened:
+            raise PauseNotFound(name=target)
+        return Target(state=" ".join(one.pause_id for one in opened))
+
+    async def do(
+        self,
+        transaction: OperatorTransaction,
+        proposal: Proposal,
+        prepared: None,
+        approver: Operator,
+    ) -> None:
+        """See AgreedVerb.do."""
+        await end_pauses(transaction, self._kind, proposal.target, approver)
+
+
 def agreed_verbs(
     operations: Operations,
     providers: Providers,
@@ -207,6 +238,7 @@ def agreed_verbs(
         Action.RATE_OVERRIDE: RateOverriding(corridors, rates, bounds),
         Action.RELEASE_HOLD: ReleasingHold(holds),
         Action.RESOLVE_ATTEMPT: ResolvingAttempt(holds),
+        **{verb: Resuming(kind) for kind, verb in RESUME.items()},
     }
 
 

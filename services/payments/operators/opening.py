@@ -10,12 +10,14 @@ from services.payments.operators.agreed_verbs import agreed_verbs
 from services.payments.operators.keys import OperatorKeys
 from services.payments.operators.merchants import Merchants
 from services.payments.operators.overview import Overviewing
+from services.payments.operators.pausing import Pausing
 from services.payments.operators.policy import Policy
 from services.payments.operators.ports import OperatorStores
 from services.payments.operators.proposing import Proposing
 from services.payments.operators.search import Searching
 from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
 from services.payments.operators.servicer.overview import OverviewServicer
+from services.payments.operators.servicer.pauses import PauseServicer
 from services.payments.operators.servicer.payments import AdminServicer
 from services.payments.operators.servicer.proposals import ProposalServicer
 from services.payments.operators.servicer.search import SearchServicer
@@ -57,6 +59,7 @@ def open_servicers(
     )
     return (
         AdminServicer(Operating(operations, providers, random.random, policy)),
+        PauseServicer(Pausing(operations, stores.pauses, corridors, policy)),
         ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
         SearchServicer(Searching(stores.search, declared)),

@@ -65,6 +65,8 @@ class SecondPerson(_Section):
     RATE_OVERRIDE: Always
     RELEASE_HOLD: Demand | None = None
     RESOLVE_ATTEMPT: Demand | None = None
+    RESUME_PROVIDER: Always | None = None
+    RESUME_CORRIDOR: Always | None = None
 
     def demand(self, verb: Action) -> Demand | None:
         """The demand for a verb on a payment; None where one person is enough."""
@@ -94,12 +96,24 @@ class OverrideBounds(_Section):
         return timedelta(hours=self.maximum_hours)
 
 
+class PauseBounds(_Section):
+    """How long payments wait for the end of a pause at most."""
+
+    maximum_wait_hours: Whole = Field(default=24, ge=1, le=168)
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """That time."""
+        return timedelta(hours=self.maximum_wait_hours)
+
+
 class Policy(_Section):
     """The policy of a deployment."""
 
     second_person: SecondPerson = SecondPerson(RATE_OVERRIDE=Always())
     proposals: Lifetimes = Lifetimes()
     rate_override: OverrideBounds = OverrideBounds()
+    pauses: PauseBounds = PauseBounds()
 
     def refuse_alone(
         self, verb: PaymentVerb, amount: Money, *, also: Sequence[PaymentVerb] = ()
@@ -110,6 +124,15 @@ class Policy(_Section):
             demand = self.second_person.demand(one)
             if demand is not None and demand.covers(amount):
                 raise ApprovalRequired(verb=verb)
+
+    def refuse_resuming_alone(self, verb: Action) -> None:
+        """Raises ApprovalRequired where one person is not enough to end a pause."""
+        demands = {
+            Action.RESUME_PROVIDER: self.second_person.RESUME_PROVIDER,
+            Action.RESUME_CORRIDOR: self.second_person.RESUME_CORRIDOR,
+        }
+        if demands[verb] is not None:
+            raise ApprovalRequired(verb=verb)
 
 
 USUAL = Policy()

@@ -20,6 +20,7 @@ from services.payments.operators.domain import Action, DeadLetter, Kind, LetterK
 from services.payments.operators.inspected import Inspected
 from services.payments.operators.overriding import AgreedOverride
 from services.payments.operators.overview import OverviewStore
+from services.payments.operators.pause_ports import PauseRows, PauseStore
 from services.payments.operators.proposal import Party, Proposal, ProposalState
 from services.payments.operators.search import SearchStore
 
@@ -109,6 +110,11 @@ class OperatorTransaction(Protocol):
     @property
     def overrides(self) -> OverrideRows:
         """The overrides of rates in it."""
+        ...
+
+    @property
+    def pauses(self) -> PauseRows:
+        """The pauses in it."""
         ...
 
     async def is_set_aside(self, payment_id: UUID) -> bool:
@@ -363,3 +369,4 @@ class OperatorStores:
     positions: PositionBook
     proposals: ProposalStore
     overrides: OverrideStore
+    pauses: PauseStore

@@ -15,6 +15,7 @@ from services.payments.base.idempotency import (
     StoredAnswer,
 )
 from services.payments.base.view import Encode
+from services.payments.model.pause import Paused
 from services.payments.model.payer import PresentPayer
 from services.payments.model.payment import Payment
 from services.payments.model.principal import MerchantId
@@ -97,12 +98,16 @@ class Creation:
         self, orders: Sequence[PaymentOrder], now: datetime
     ) -> Sequence[Agreed | DomainError]:
         """Each order's quote, its own, checked, or a new one, and its recipient."""
+        try:
+            paused = await self._pricing.paused()
+        except Unavailable as error:
+            return [error] * len(orders)
         brought = [(o.quote.merchant_id, o.quote_id) for o in orders if o.quote_id is not None]
         known = (await self._store.quotes(brought))[1] if brought else {}
         found = [
             self._payee(order)
             if order.quote_id is None
-            else self._check(order, order.quote_id, known, now)
+            else self._check(order, order.quote_id, known, paused, now)
             for order in orders
         ]
         bare = [
@@ -127,6 +132,7 @@ class Creation:
         order: PaymentOrder,
         quote_id: UUID,
         known: Mapping[tuple[MerchantId, UUID], Quote],
+        paused: Paused,
         now: datetime,
     ) -> Agreed | DomainError:
         quote = known.get((order.quote.merchant_id, quote_id))
@@ -136,7 +142,7 @@ class Creation:
             quote.check_usable(order.quote.amount, order.quote.currency, now)
             self._pricing.check_country(quote, order.quote.country)
             payee = self._payees.under(quote, order.quote.recipient)
-            fitted, route = self._pricing.fitted(quote, payee.recipient)
+            fitted, route = self._pricing.fitted(quote, payee.recipient, paused)
             return fitted, demanded(payee, order.checked, route.offramps, order.quote.currency)
         except DomainError as error:
             return error

@@ -5,6 +5,7 @@ same rules by pricing."""
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from services.payments.model.pause import NOTHING_PAUSED, Paused
 from services.payments.model.payouts import PayoutAboveMaximum
 from services.payments.model.quote import (
     AmountTooSmallAfterFees,
@@ -20,7 +21,7 @@ from services.payments.model.rails import (
     offramps_of,
 )
 from services.payments.orders.pricing import check_limits
-from services.payments.orders.routes import Rails, Routes
+from services.payments.orders.routes import Rails, Routes, unpaused
 from services.shared.clock import Clock
 from services.shared.corridors import Corridor, FeeSchedule, flat_part, percentage_part
 from services.shared.errors import DomainError
@@ -54,6 +55,8 @@ class Offer:
     trail: RateTrail | None
     # Empty where no rate is available or the rails are not known yet.
     kinds: tuple[KindLimits, ...]
+    # Whether no payment can be made in it now, because of a pause.
+    is_paused: bool = False
 
     @property
     def minimum(self) -> Money:
@@ -76,15 +79,31 @@ class Offers:
             tuple[str, str, RecipientKind], tuple[tuple[object, ...], KindLimits | None]
         ] = {}
 
-    def offer(self, corridor: Corridor, trail: RateTrail | None, merchant_id: str = "") -> Offer:
+    def offer(
+        self,
+        corridor: Corridor,
+        trail: RateTrail | None,
+        merchant_id: str = "",
+        paused: Paused = NOTHING_PAUSED,
+    ) -> Offer:
         """The corridor at this rate, by the fees that count for a merchant; for everybody where
         none is named."""
         try:
             schedule = corridor.schedule_on(self._clock.now().date(), merchant_id)
         except DomainError:
             schedule = None
-        kinds = tuple(self._kinds(corridor, trail, schedule)) if trail and schedule else ()
-        return Offer(corridor=corridor, schedule=schedule, trail=trail, kinds=kinds)
+        kinds: tuple[KindLimits, ...] = ()
+        if trail and schedule:
+            kinds = tuple(self._kinds(corridor, trail, schedule, paused))
+        return Offer(
+            corridor=corridor,
+            schedule=schedule,
+            trail=trail,
+            kinds=kinds,
+            is_paused=paused.stops(
+                corridor.id, corridor.providers.onramps, corridor.providers.offramps
+            ),
+        )
 
     def terms(self, corridor: Corridor, amount: Money, trail: RateTrail) -> tuple[Terms, str]:
         """The terms of a payment to any kind of recipient by the fees that count for everybody, and
@@ -100,11 +119,11 @@ class Offers:
         return agree_by_rails(amount, fees, trail, rails)[0], fees.schedule_version
 
     def _kinds(
-        self, corridor: Corridor, trail: RateTrail, schedule: FeeSchedule
+        self, corridor: Corridor, trail: RateTrail, schedule: FeeSchedule, paused: Paused
     ) -> Iterator[KindLimits]:
         for kind in corridor.kinds:
             try:
-                rails = self._routes.rails(corridor, (kind, ""))
+                rails = unpaused(self._routes.rails(corridor, (kind, "")), paused)
             except DomainError:
                 continue
             made_from = (trail.rate, schedule, rails)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.payments.base.convert import encode_payment, encode_refund
 from services.payments.engine.ports import WorkStore
+from services.payments.mesh.overridden import Overrides
 from services.payments.mesh.ports import FeeBook, Providers, Rates
 from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.checking import CheckedCreation, Checking
@@ -12,7 +13,7 @@ from services.payments.orders.correcting import Correcting
 from services.payments.orders.creation import Creation, in_batches
 from services.payments.orders.limits import Offers
 from services.payments.orders.payees import Payees
-from services.payments.orders.ports import Declared, ExposureLimits, PaymentStore
+from services.payments.orders.ports import Declared, ExposureLimits, Pauses, PaymentStore
 from services.payments.orders.pricing import Pricing
 from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
@@ -23,6 +24,14 @@ from services.payments.orders.servicer import PaymentServicer, RefundServicer
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors
 from services.shared.deployment import Deployment
+
+
+@dataclass(frozen=True, kw_only=True)
+class InForce:
+    """The decisions of operators that count in each price."""
+
+    overrides: Overrides
+    pauses: Pauses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +47,7 @@ class OrderPorts:
     work: WorkStore
     counts: ScoreboardStore
     exposure: ExposureLimits
+    pauses: Pauses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +64,14 @@ def open_orders(
     """The calls over these ports; the last two bound the creations in one commit, and waiting."""
     corridors, store, work = ports.corridors, ports.store, ports.work
     routes, clock = Routes(corridors, ports.declared), SystemClock()
-    pricing = Pricing(corridors, ports.fees, ports.rates, routes, ports.exposure)
+    pricing = Pricing(
+        corridors,
+        ports.fees,
+        ports.rates,
+        routes,
+        exposure=ports.exposure,
+        pauses=ports.pauses,
+    )
     offers = Offers(routes, clock)
     payees = Payees(corridors, deployment=deployment)
     checking = Checking(payees, ports.providers)

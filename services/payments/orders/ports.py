@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.model.attempt import Capabilities
+from services.payments.model.pause import Paused
 from services.payments.model.payment import (
     Payment,
     RecordedEvent,
@@ -63,6 +64,15 @@ class ExposureLimits(Protocol):
     def refuse(self, currency: str) -> None:
         """Raises ExposureLimitReached where we owe as much of this currency as we may, and
         Unavailable where that is limited and not known yet."""
+        ...
+
+
+class Pauses(Protocol):
+    """The pauses of providers and corridors, held in memory."""
+
+    async def in_force(self) -> Paused:
+        """The targets that are paused now. Raises Unavailable where that is not known as it was
+        less than a second ago."""
         ...
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from services.payments.mesh.ports import FeeBook, FeeQuery, RateQuery, Rates
 from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
+from services.payments.model.pause import Paused
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import (
     ROUNDING,
@@ -20,8 +21,8 @@ from services.payments.model.quote import (
     Terms,
 )
 from services.payments.model.rails import agree_by_rails, decimals_of, sending, target_of
-from services.payments.orders.ports import ExposureLimits
-from services.payments.orders.routes import Rails, Routes
+from services.payments.orders.ports import ExposureLimits, Pauses
+from services.payments.orders.routes import Rails, Routes, unpaused
 from services.shared.corridors import Corridor, Corridors
 from services.shared.errors import DomainError, OutOfRange
 from services.shared.ids import new_id
@@ -68,6 +69,7 @@ class _Offered:
 
     order: QuoteOrder
     corridor: Corridor
+    onramps: tuple[str, ...]
     rails: Rails
     # The dollars that a fixed payout takes at the rate, once that is known.
     net: Money | None = None
@@ -82,19 +84,23 @@ class Pricing:
         fees: FeeBook,
         rates: Rates,
         routes: Routes,
+        *,
         exposure: ExposureLimits,
+        pauses: Pauses,
     ) -> None:
         self._corridors = corridors
         self._fees = fees
         self._rates = rates
         self._routes = routes
         self._exposure = exposure
+        self._pauses = pauses
 
     async def quotes(
         self, orders: Sequence[QuoteOrder], now: datetime
     ) -> Sequence[Quote | DomainError]:
         """A quote for each order, or why there is none, in order. Raises Unavailable."""
-        found = [self._find(order) for order in orders]
+        paused = await self._pauses.in_force()
+        found = [self._find(order, paused) for order in orders]
         offered = [one for one in found if isinstance(one, _Offered)]
         if not offered:
             return [one for one in found if isinstance(one, DomainError)]
@@ -134,31 +140,39 @@ class Pricing:
         if kept or self._corridors.get(quote.corridor_id).destination.country != country:
             raise QuoteMismatch(field="destination_country")
 
-    def fitted(self, quote: Quote, recipient: Recipient) -> tuple[Quote, Route]:
+    async def paused(self) -> Paused:
+        """The providers and corridors that are paused now. Raises Unavailable."""
+        return await self._pauses.in_force()
+
+    def fitted(self, quote: Quote, recipient: Recipient, paused: Paused) -> tuple[Quote, Route]:
         """The quote for a payment to this recipient, and its route: with a route that can send it.
 
-        Raises RailUnsupported, PayoutBelowMinimum, PayoutAboveMaximum, CorridorUnsupported,
-        Unavailable.
+        Raises CorridorPaused, ProviderPaused, RailUnsupported, PayoutBelowMinimum,
+        PayoutAboveMaximum, CorridorUnsupported, Unavailable.
         """
+        paused.refuse(quote.corridor_id)
         agreed = quote.conditions or self._routes.all_offramps(
             self._corridors.get(quote.corridor_id).id
         )
-        conditions = self._routes.fitted(agreed, quote.terms.payout, target_of(recipient))
+        target = target_of(recipient)
+        conditions = self._routes.fitted(agreed, quote.terms.payout, target, paused)
         return replace(quote, conditions=conditions), conditions.route
 
-    def _find(self, order: QuoteOrder) -> _Offered | DomainError:
+    def _find(self, order: QuoteOrder, paused: Paused) -> _Offered | DomainError:
         try:
             corridor = self._corridors.leading_to(order.currency, order.country)
+            paused.refuse(corridor.id)
+            onramps = paused.open(corridor.providers.onramps)
             self._exposure.refuse(order.currency)
             if not order.fixes_payout:
                 check_limits(corridor, order.amount)
             target = target_of(order.recipient) if order.recipient else None
-            rails = self._routes.rails(corridor, target)
+            rails = unpaused(self._routes.rails(corridor, target), paused)
             if order.fixes_payout:
                 rails = sending(rails, order.amount)
         except DomainError as error:
             return error
-        return _Offered(order, corridor, rails)
+        return _Offered(order, corridor, onramps, rails)
 
     def _quote(
         self,
@@ -190,7 +204,10 @@ class Pricing:
             # With every offramp where nobody is named yet: the payment leaves out those that
             # cannot pay its recipient.
             conditions=self._routes.conditions(
-                corridor.id, rails if order.recipient else offered.rails, decimals_of(rails)
+                corridor.id,
+                offered.onramps,
+                rails if order.recipient else offered.rails,
+                decimals_of(rails),
             ),
         )
 

@@ -27,9 +27,12 @@ class Quotes:
 
     async def corridors(self, merchant_id: MerchantId) -> Sequence[Offer]:
         """Every corridor, sorted by id, by the merchant's prices, and at the rate one would get now
-        where there is one."""
+        where there is one. Raises Unavailable."""
+        paused = await self._pricing.paused()
         rates = await self._pricing.rates()
-        return [self._offers.offer(corridor, trail, merchant_id) for corridor, trail in rates]
+        return [
+            self._offers.offer(corridor, trail, merchant_id, paused) for corridor, trail in rates
+        ]
 
     async def create(self, order: QuoteOrder) -> tuple[Quote, datetime]:
         """A firm offer, kept, and the time it was made. Raises what pricing and payees refuse."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from services.payments.model.attempt import Capabilities
 from services.payments.model.disclosure import Contact, DisclosureTerms, Rule
+from services.payments.model.pause import Paused
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Conditions, LateFunds, RefundFees, Route
 from services.payments.model.rails import (
@@ -35,7 +36,7 @@ class Routes:
         self._declared = declared
         # Made once: every quote has those of its corridor, with one of a few routes.
         self._conditions = {corridor.id: _conditions(corridor) for corridor in corridors}
-        self._with_route: dict[tuple[str, tuple[str, ...], int], Conditions] = {}
+        self._with_route: dict[tuple[str, tuple[str, ...], tuple[str, ...], int], Conditions] = {}
         # The rails are of these declarations.
         self._found_in: Mapping[str, Capabilities] = {}
         self._rails: dict[tuple[str, Target | None], Rails] = {}
@@ -61,13 +62,15 @@ class Routes:
             raise RailUnsupported(corridor_id=corridor.id, recipient_kind=kind, operator=operator)
         return rails
 
-    def conditions(self, corridor_id: str, rails: Rails, decimals: int) -> Conditions:
-        """The conditions of a corridor, with the route of these rails for payouts of so many
-        decimals."""
-        key = (corridor_id, offramps_of(rails), decimals)
+    def conditions(
+        self, corridor_id: str, onramps: tuple[str, ...], rails: Rails, decimals: int
+    ) -> Conditions:
+        """The conditions of a corridor, with the route of these onramps and rails for payouts of so
+        many decimals."""
+        key = (corridor_id, onramps, offramps_of(rails), decimals)
         made = self._with_route.get(key)
         if made is None:
-            made = _with_offramps(self._conditions[corridor_id], *key[1:])
+            made = _with_route(self._conditions[corridor_id], *key[1:])
             self._with_route[key] = made
         return made
 
@@ -75,9 +78,12 @@ class Routes:
         """The conditions of a corridor with every offramp, whoever is to be paid."""
         return self._conditions[corridor_id]
 
-    def fitted(self, conditions: Conditions, payout: Money, target: Target) -> Conditions:
-        """The conditions of an offer, its route cut down to the offramps that send this payout to
-        this target. Raises what taking() raises, and Unavailable."""
+    def fitted(
+        self, conditions: Conditions, payout: Money, target: Target, paused: Paused
+    ) -> Conditions:
+        """The conditions of an offer, its route cut down to the onramps that are not paused, and to
+        the offramps that are not and send this payout to this target. Raises what taking() raises,
+        ProviderPaused, and Unavailable."""
         route = conditions.route
         rails = rails_to(
             (target,),
@@ -86,7 +92,8 @@ class Routes:
             currency=payout.currency,
             country=route.country,
         )
-        return _with_offramps(conditions, offramps_of(taking(rails, payout)), route.payout_decimals)
+        offramps = paused.open(offramps_of(taking(rails, payout)))
+        return _with_route(conditions, paused.open(route.onramps), offramps, route.payout_decimals)
 
     def corrected(self, payment: Payment, recipient: Recipient) -> Route:
         """The route of a payment whose payout goes to this recipient instead: by those of its
@@ -103,13 +110,20 @@ class Routes:
         return self._declared.current
 
 
-def _with_offramps(
-    conditions: Conditions, offramps: tuple[str, ...], decimals: int | None
+def unpaused(rails: Rails, paused: Paused) -> Rails:
+    """Those of the rails whose offramps are not paused. Raises ProviderPaused where all are."""
+    left = paused.open(offramps_of(rails))
+    return tuple(one for one in rails if one.offramp in left)
+
+
+def _with_route(
+    conditions: Conditions,
+    onramps: tuple[str, ...],
+    offramps: tuple[str, ...],
+    decimals: int | None,
 ) -> Conditions:
-    route = conditions.route
-    if (route.offramps, route.payout_decimals) == (offramps, decimals):
-        return conditions
-    return replace(conditions, route=replace(route, offramps=offramps, payout_decimals=decimals))
+    route = replace(conditions.route, onramps=onramps, offramps=offramps, payout_decimals=decimals)
+    return conditions if route == conditions.route else replace(conditions, route=route)
 
 
 def _conditions(corridor: Corridor) -> Conditions:

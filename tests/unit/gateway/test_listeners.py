@@ -115,6 +115,7 @@ async def test_reflection_describes_what_the_listener_leads_to(gateway: Gateway)
         "MerchantService",
         "OperatorKeyService",
         "OverviewService",
+        "PauseService",
         "ProposalService",
         "SearchService",
     )

@@ -26,6 +26,7 @@ STUBS = {
     "InspectionService": "inspection",
     "SearchService": "search",
     "OverviewService": "overview",
+    "PauseService": "pauses",
     "ProposalService": "proposals",
     "MerchantService": "merchants",
     "KeyService": "keys",

@@ -17,6 +17,7 @@ from caravel.payments.v1 import (
     merchants_pb2_grpc,
     operator_keys_pb2_grpc,
     overview_pb2_grpc,
+    pauses_pb2_grpc,
     payments_pb2_grpc,
     proposals_pb2_grpc,
     refunds_pb2_grpc,
@@ -36,7 +37,9 @@ from services.payments.merchants.tokens.opening import Tokens, TokenSettings, ow
 from services.payments.operators.exposure import ExposureWatch
 from services.payments.operators.exposure_limits import ExposureLimitsFile
 from services.payments.operators.held_overrides import ReadOverrides
+from services.payments.operators.ports import OperatorStores
 from services.payments.operators.store.opening import open_stores
+from services.payments.orders.opening import InForce
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
 from services.payments.webhooks_in.store.inbox import PostgresInbox
@@ -49,7 +52,7 @@ from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
 from tests.conftest import ROOT
 from tests.explained import unexplained
-from tests.fakes import FixedFees, FixedRates, Held, ScriptedProviders
+from tests.fakes import FixedFees, FixedRates, Held, ReadPauses, ScriptedProviders
 from tests.identities import channel_as
 from tests.rails import any_rails
 
@@ -70,6 +73,7 @@ class Service:
     operator_keys: "operator_keys_pb2_grpc.OperatorKeyServiceAsyncStub"
     merchants: "merchants_pb2_grpc.MerchantServiceAsyncStub"
     inspection: "inspection_pb2_grpc.InspectionServiceAsyncStub"
+    pauses: "pauses_pb2_grpc.PauseServiceAsyncStub"
     proposals: "proposals_pb2_grpc.ProposalServiceAsyncStub"
     search: "search_pb2_grpc.SearchServiceAsyncStub"
     overview: "overview_pb2_grpc.OverviewServiceAsyncStub"
@@ -107,6 +111,12 @@ def _channel(target: str, *, secure: bool) -> grpc.aio.Channel:
     if secure:
         return channel_as("gateway", "payments", target)
     return grpc.aio.insecure_channel(target)
+
+
+def _in_force(operators: OperatorStores) -> InForce:
+    return InForce(
+        overrides=ReadOverrides(operators.overrides), pauses=ReadPauses(operators.pauses)
+    )
 
 
 @asynccontextmanager
@@ -147,7 +157,7 @@ async def serving_payments(
         leaks=PostgresLeaks(engine),
         exposure=exposure,
         counts=PostgresScoreboards(engine),
-        overrides=ReadOverrides(operators.overrides),
+        in_force=_in_force(operators),
         identity=identity,
     )
     async with credentials.refreshed(), _serving(server, identity) as channel:
@@ -190,6 +200,7 @@ def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
         "merchants": merchants_pb2_grpc.MerchantServiceStub(channel),
         "tokens": tokens_pb2_grpc.TokenServiceStub(channel),
         "inspection": inspection_pb2_grpc.InspectionServiceStub(channel),
+        "pauses": pauses_pb2_grpc.PauseServiceStub(channel),
         "proposals": proposals_pb2_grpc.ProposalServiceStub(channel),
         "search": search_pb2_grpc.SearchServiceStub(channel),
         "overview": overview_pb2_grpc.OverviewServiceStub(channel),

@@ -27,6 +27,7 @@ from services.payments.base.tables.money import (
     quotes,
     refunds,
 )
+from services.payments.base.tables.pauses import pauses
 from services.payments.base.tables.proposals import proposals, rate_overrides
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "operator_actions",
     "operator_keys",
     "outbox",
+    "pauses",
     "payment_events",
     "payments",
     "postings",

@@ -15,6 +15,7 @@ from services.payments.base.sources import ATTEMPTS, EVENTS, PAYMENTS
 from services.payments.base.times import is_shown, shown
 from services.payments.base.unreadable import UnreadableRow
 from services.payments.engine.overdue import AGES, OverdueCount, OverduePayment, UnreadableOverdue
+from services.payments.engine.store.paused import pauses_of
 from services.payments.model.payment import State
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.timing import LOOKS_AHEAD, Waiting
@@ -130,11 +131,14 @@ _LIST = text(
            coalesce(a.failure_code, '') AS code, coalesce(a.failure_message, '') AS message,
            CASE WHEN {is_shown("a.updated_at")} THEN a.updated_at END AS last_at,
            {is_shown("a.updated_at")} AS shows_last_at, p.amount_minor,
-           coalesce(p.hold_reason, '') AS hold_reason
+           coalesce(p.hold_reason, '') AS hold_reason,
+           CASE WHEN a.state = 'INTENDED'
+                THEN (SELECT max(s.ends_at) {pauses_of("a", "p")}) END AS paused_until
       FROM placed o
       JOIN payments p ON p.merchant_id = o.merchant_id AND p.id = o.id
       LEFT JOIN LATERAL (
-           SELECT t.key, t.state, t.number, t.sends, t.failure_code, t.failure_message, t.updated_at
+           SELECT t.step, t.provider, t.key, t.state, t.number, t.sends, t.failure_code,
+                  t.failure_message, t.updated_at
              FROM attempts t
             WHERE t.merchant_id = o.merchant_id AND t.payment_id = o.id AND t.step = o.step
             ORDER BY t.number DESC LIMIT 1) AS a ON true
@@ -232,6 +236,7 @@ def _read(row: Row[Any]) -> OverduePayment | tuple[UnreadableOverdue, Unreadable
         deadline_at=row.deadline_at,
         amount=Money(row.amount_minor, SOURCE_CURRENCY),
         hold_reason=row.hold_reason,
+        paused_until=row.paused_until,
     )
 
 

@@ -23,10 +23,11 @@ from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.quarantine import Lease, Patience
 from services.payments.engine.store.claimed import Claimed
+from services.payments.engine.store.paused import pauses_of
 from services.payments.engine.store.writing import notifications, write_changes
 from services.payments.model.causes import Cause
 from services.payments.model.payment import Payment, PaymentBusy, PaymentNotFound, PaymentUnreadable
-from services.payments.model.timing import CALL
+from services.payments.model.timing import CALL, PAUSE_POLL_SECONDS
 from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import connected
@@ -97,11 +98,14 @@ _CORRECTIONS = text(
     """
 )
 _CALL = f"make_interval(secs => {CALL.total_seconds()})"
+# An attempt that was never sent waits for the end of such a pause: looked at in the statement that
+# lets it leave, so that none leaves after the pause was committed.
+_WAITS = f"EXISTS (SELECT {pauses_of('a', 'h')})"
 # The row of the payment is locked, so that the token cannot change between check and commit.
 _MARK_SENT = text(
     f"""
     WITH held AS (
-        SELECT p.merchant_id, p.id, p.lease_until, r.step, r.number
+        SELECT p.merchant_id, p.id, p.corridor_id, p.lease_until, r.step, r.number
           FROM payments p
           JOIN json_to_recordset(CAST(:rows AS json))
             AS r(merchant_id text, id uuid, lease_token bigint, step text, number smallint)
@@ -118,7 +122,23 @@ _MARK_SENT = text(
      WHERE a.merchant_id = h.merchant_id AND a.payment_id = h.id
        AND a.step = h.step AND a.number = h.number
        AND a.state IN ('INTENDED', 'SENT', 'UNKNOWN')
+       AND (a.sent_at IS NOT NULL OR NOT {_WAITS})
     RETURNING {_ATTEMPT}
+    """
+)
+_REST = text(
+    f"""
+    UPDATE payments h
+       SET lease_until = NULL, lease_owner = NULL,
+           due_at = CASE WHEN h.nudged THEN now()
+                         ELSE now() + make_interval(secs => {PAUSE_POLL_SECONDS}) END
+      FROM json_to_recordset(CAST(:rows AS json))
+        AS r(merchant_id text, id uuid, lease_token bigint, step text, number smallint)
+     WHERE h.merchant_id = r.merchant_id AND h.id = r.id AND h.lease_token = r.lease_token
+       AND h.lease_until > now()
+       AND (SELECT a.sent_at IS NULL AND {_WAITS} FROM attempts a
+             WHERE a.merchant_id = h.merchant_id AND a.payment_id = h.id
+               AND a.step = r.step AND a.number = r.number)
     """
 )
 
@@ -262,18 +282,7 @@ class PostgresWorkTransaction(Claimed):
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
         """See WorkTransaction.mark_sent."""
-        wanted = rows.as_json(
-            {
-                "merchant_id": item.payment.merchant_id,
-                "id": item.payment.id,
-                "lease_token": item.lease_token,
-                "step": item.attempt.step,
-                "number": item.attempt.number,
-            }
-            for item in work
-            if item.attempt is not None
-        )
-        marked = await self._connection.execute(_MARK_SENT, {"rows": wanted})
+        marked = await self._connection.execute(_MARK_SENT, {"rows": _sending(work)})
         readable, unreadable = read_each(sources.ATTEMPTS, marked.all())
         self.note(unreadable)
         attempts = {row.payment_id: attempt for row, attempt in readable}
@@ -287,9 +296,28 @@ class PostgresWorkTransaction(Claimed):
             if item.payment.id in attempts
         ]
 
+    async def rest_while_paused(self, work: Sequence[Work]) -> int:
+        """See WorkTransaction.rest_while_paused."""
+        resting = await self._connection.execute(_REST, {"rows": _sending(work)})
+        return resting.rowcount
+
     async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
         """See WorkTransaction.write."""
         written = await write_changes(self._connection, changes)
         await self._outbox.add_all(self._connection, notifications(changes, written))
         self._written += [change for change in changes if change.payment.id in written]
         return written
+
+
+def _sending(work: Sequence[Work]) -> str:
+    return rows.as_json(
+        {
+            "merchant_id": item.payment.merchant_id,
+            "id": item.payment.id,
+            "lease_token": item.lease_token,
+            "step": item.attempt.step,
+            "number": item.attempt.number,
+        }
+        for item in work
+        if item.attempt is not None
+    )

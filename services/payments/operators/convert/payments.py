@@ -178,6 +178,7 @@ def write_overdue(late: OverduePayment) -> admin_pb2.OverduePayment:
         merchant_id=late.merchant_id,
         amount_usd=str(late.amount),
         hold_reason=late.hold_reason,
+        paused_until=timestamp(late.paused_until) if late.paused_until else None,
     )
 
 

@@ -140,6 +140,14 @@ def _read_verb(request: proposals_pb2.CreateProposalRequest, principal: Principa
         )
     if which == "resolve_attempt":
         return _read_resolution(request, principal)
+    if which == "resume_provider":
+        _refuse_note(request.resume_provider.reason)
+        name = request.resume_provider.provider
+        return Action.RESUME_PROVIDER, required_text("provider", CORRIDOR_MAX)(name), {}
+    if which == "resume_corridor":
+        _refuse_note(request.resume_corridor.reason)
+        name = request.resume_corridor.corridor_id
+        return Action.RESUME_CORRIDOR, required_text("corridor_id", CORRIDOR_MAX)(name), {}
     return None
 
 

@@ -12,6 +12,7 @@ from services.payments.operators.store.merchants import PostgresMerchants
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.store.overrides import PostgresOverrides
 from services.payments.operators.store.overview import PostgresOverview
+from services.payments.operators.store.pauses import PostgresPauses
 from services.payments.operators.store.proposals import PostgresProposals
 from services.payments.operators.store.search import PostgresSearch
 from services.payments.webhooks_out.notification import EncodeEvent
@@ -33,4 +34,5 @@ def open_stores(
         positions=PostgresPositions(engine),
         proposals=PostgresProposals(engine),
         overrides=PostgresOverrides(engine),
+        pauses=PostgresPauses(engine),
     )

@@ -30,6 +30,7 @@ from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.actions import log_action, log_refusal
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
 from services.payments.operators.store.overrides import OverrideRows
+from services.payments.operators.store.pauses import PauseRows
 from services.payments.operators.store.proposals import ProposalRows
 from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
@@ -172,6 +173,11 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
     def overrides(self) -> OverrideRows:
         """See OperatorTransaction.overrides."""
         return OverrideRows(self._connection)
+
+    @property
+    def pauses(self) -> PauseRows:
+        """See OperatorTransaction.pauses."""
+        return PauseRows(self._connection)
 
     async def is_set_aside(self, payment_id: UUID) -> bool:
         """See OperatorTransaction.is_set_aside."""

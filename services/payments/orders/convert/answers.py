@@ -71,6 +71,7 @@ def write_corridor(offer: Offer) -> corridors_pb2.Corridor:
         recipients=[_write_form(rules) for rules in corridor.recipient_rules.kinds.values()],
         rails=[_write_rail(one) for one in offer.kinds],
         fees=write_fees(offer.schedule) if offer.schedule else None,
+        paused=offer.is_paused,
     )
 
 

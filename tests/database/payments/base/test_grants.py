@@ -38,7 +38,7 @@ ADDED = BUILT | {
         "outbox",
         "payment_events",
     ),
-    *("payments", "postings", "proposals", "quotes", "rate_overrides", "refunds"),
+    *("pauses", "payments", "postings", "proposals", "quotes", "rate_overrides", "refunds"),
     *("unreadable_rows", "webhook_endpoints"),
     "webhook_inbox",
 }

@@ -20,7 +20,7 @@ from services.payments.webhooks_out.store import outbox, outbox_writer
 from services.shared.db import connected
 
 # Of these there are few.
-SMALL = ("webhook_endpoints", "operator_actions", "unreadable_rows")
+SMALL = ("webhook_endpoints", "operator_actions", "pauses", "unreadable_rows")
 # Queues are read as a whole: in the order in which their rows are due, or to see their age. So is
 # what is set aside, of all merchants.
 QUEUES = ("payments_failing_idx", "outbox_pending_idx", "webhook_inbox_unmatched_idx")

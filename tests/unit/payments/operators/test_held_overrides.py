@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from services.payments.model.timing import (
-    OVERRIDES_FRESH_SECONDS,
-    OVERRIDES_REFRESH_SECONDS,
-    OVERRIDES_WAIT_SECONDS,
+    HELD_FRESH_SECONDS,
+    HELD_REFRESH_SECONDS,
+    HELD_WAIT_SECONDS,
 )
 from services.payments.operators.held_overrides import (
     HeldOverrides,
@@ -133,7 +133,7 @@ async def test_a_reading_that_is_old_is_made_again_once_for_all_that_wait() -> N
     held = HeldOverrides(database, clock=database.clock)
     await held.load()
     database.overrides = (AGREED,)
-    database.monotonic = OVERRIDES_FRESH_SECONDS + 0.01
+    database.monotonic = HELD_FRESH_SECONDS + 0.01
 
     found = await asyncio.gather(*(held.in_force() for _ in range(10)))
 
@@ -146,7 +146,7 @@ async def test_nothing_is_priced_by_an_old_reading_where_the_database_is_away() 
     held = HeldOverrides(database, clock=database.clock)
     await held.load()
     database.is_away = True
-    database.monotonic = OVERRIDES_FRESH_SECONDS + 0.01
+    database.monotonic = HELD_FRESH_SECONDS + 0.01
 
     with pytest.raises(Unavailable):
         await held.in_force()
@@ -154,7 +154,7 @@ async def test_nothing_is_priced_by_an_old_reading_where_the_database_is_away() 
 
 async def test_a_reading_that_is_old_at_its_end_prices_nothing() -> None:
     database = Database(AGREED)
-    database.takes = OVERRIDES_FRESH_SECONDS + 0.01
+    database.takes = HELD_FRESH_SECONDS + 0.01
     held = HeldOverrides(database, clock=database.clock)
 
     refused = await asyncio.gather(*(held.in_force() for _ in range(8)), return_exceptions=True)
@@ -183,7 +183,7 @@ async def test_a_call_does_not_wait_for_a_reading_that_does_not_end() -> None:
     with pytest.raises(Unavailable):
         await held.in_force()
 
-    assert OVERRIDES_WAIT_SECONDS <= OVERRIDES_FRESH_SECONDS
+    assert HELD_WAIT_SECONDS <= HELD_FRESH_SECONDS
     # The reading went on, for those who come later.
     answered.set()
     await database.read.wait()
@@ -209,6 +209,6 @@ async def test_readings_go_on_after_one_that_fails() -> None:
     async with held.refreshed():
         await done.wait()
 
-    assert pauses == [OVERRIDES_REFRESH_SECONDS] * 3
+    assert pauses == [HELD_REFRESH_SECONDS] * 3
     assert await held.in_force()
-    assert OVERRIDES_REFRESH_SECONDS < OVERRIDES_FRESH_SECONDS < 1
+    assert HELD_REFRESH_SECONDS < HELD_FRESH_SECONDS < 1

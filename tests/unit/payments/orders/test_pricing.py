@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.payments.mesh.ports import FeeQuery
+from services.payments.model.pause import CorridorPaused, ProviderPaused
 from services.payments.model.quote import AmountTooSmallAfterFees, Fees, Quote, QuoteMismatch
 from services.payments.orders.pricing import (
     AmountAboveMaximum,
@@ -24,7 +25,7 @@ from services.shared.errors import DomainError, Unavailable
 from services.shared.money import Money
 from services.shared.recipients import RecipientKind
 from tests.conftest import ROOT
-from tests.fakes import FixedFees, FixedRates
+from tests.fakes import FixedFees, FixedRates, Pausing
 from tests.makers import CONDITIONS, NOW, make_quote
 from tests.pricing import make_pricing
 from tests.rails import declared_rails
@@ -201,3 +202,49 @@ def test_the_country_of_an_offer_is_the_one_that_it_was_made_for(kept: str) -> N
     if not kept:
         with pytest.raises(CorridorUnsupported):
             gone.check_country(quote, "NG")
+
+
+async def test_a_paused_corridor_is_quoted_no_more_and_the_others_are() -> None:
+    pricing = make_pricing(
+        CORRIDORS, FixedFees(), FixedRates(), pauses=Pausing(corridors=("us-in",))
+    )
+
+    paused, quoted = await pricing.quotes([_order(), _order(currency="JPY")], NOW)
+
+    assert isinstance(paused, CorridorPaused)
+    assert paused.metadata == {"corridor_id": "us-in"}
+    assert isinstance(quoted, Quote)
+
+
+async def test_the_route_goes_to_the_next_offramp_that_is_not_paused() -> None:
+    first, *others = CORRIDORS.get("us-in").providers.offramps
+    pricing = make_pricing(CORRIDORS, FixedFees(), FixedRates(), pauses=Pausing(providers=(first,)))
+
+    (quote,) = await pricing.quotes([_order()], NOW)
+
+    assert isinstance(quote, Quote)
+    assert quote.conditions is not None
+    assert quote.conditions.route.offramps == tuple(others)
+
+
+@pytest.mark.parametrize("leg", ["onramps", "offramps"])
+async def test_a_quote_is_refused_where_every_provider_of_a_leg_is_paused(leg: str) -> None:
+    providers = getattr(CORRIDORS.get("us-in").providers, leg)
+    pricing = make_pricing(
+        CORRIDORS, FixedFees(), FixedRates(), pauses=Pausing(providers=providers)
+    )
+
+    (refusal,) = await pricing.quotes([_order()], NOW)
+
+    assert isinstance(refusal, ProviderPaused)
+    assert refusal.metadata == {"providers": ",".join(providers)}
+
+
+async def test_nothing_is_priced_while_the_pauses_are_not_known() -> None:
+    pauses, fees = Pausing(), FixedFees()
+    pauses.is_away = True
+
+    with pytest.raises(Unavailable):
+        await make_pricing(CORRIDORS, fees, FixedRates(), pauses=pauses).quotes([_order()], NOW)
+
+    assert fees.calls == []

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.payments.model.pause import NOTHING_PAUSED, Paused, ProviderPaused
 from services.payments.model.payouts import PayoutAboveMaximum
 from services.payments.model.quote import Conditions, Terms
 from services.payments.model.rails import (
@@ -14,7 +15,7 @@ from services.payments.model.rails import (
     Target,
     offramps_of,
 )
-from services.payments.orders.routes import Routes
+from services.payments.orders.routes import Rails, Routes
 from services.shared.corridors import Corridors, load_corridors
 from services.shared.errors import DomainError, Unavailable
 from services.shared.money import Money
@@ -33,9 +34,13 @@ def _routes() -> Routes:
     return Routes(CORRIDORS, Held(declared_rails()))
 
 
+def _conditions(routes: Routes, rails: Rails) -> Conditions:
+    return routes.conditions("us-ng", NIGERIA.providers.onramps, rails, 2)
+
+
 def _agreed() -> Conditions:
     routes = _routes()
-    return routes.conditions("us-ng", routes.rails(NIGERIA, None), 2)
+    return _conditions(routes, routes.rails(NIGERIA, None))
 
 
 def test_the_route_keeps_the_cancel_window_of_its_corridor() -> None:
@@ -43,7 +48,7 @@ def test_the_route_keeps_the_cancel_window_of_its_corridor() -> None:
     windowed = Corridors((NIGERIA.model_copy(update={"refunds": refunds}),))
     routes = Routes(windowed, Held(declared_rails()))
 
-    agreed = routes.conditions("us-ng", routes.rails(windowed.get("us-ng"), None), 2)
+    agreed = _conditions(routes, routes.rails(windowed.get("us-ng"), None))
 
     assert agreed.route.cancel_window == timedelta(minutes=30)
     assert _agreed().route.cancel_window == timedelta(0)
@@ -90,7 +95,7 @@ def test_until_providers_has_answered_nothing_is_priced() -> None:
     with pytest.raises(Unavailable):
         routes.rails(NIGERIA, BANK)
     with pytest.raises(Unavailable):
-        routes.fitted(_agreed(), Money(10_000, "NGN"), BANK)
+        routes.fitted(_agreed(), Money(10_000, "NGN"), BANK, NOTHING_PAUSED)
 
 
 def test_new_declarations_count_at_once() -> None:
@@ -106,7 +111,7 @@ def test_new_declarations_count_at_once() -> None:
 
 
 def test_the_route_of_an_offer_is_cut_down_to_its_recipient() -> None:
-    fitted = _routes().fitted(_agreed(), Money(1_000_000, "NGN"), BANK)
+    fitted = _routes().fitted(_agreed(), Money(1_000_000, "NGN"), BANK, NOTHING_PAUSED)
 
     assert "local_wallet" not in fitted.route.offramps
     assert fitted.route.payout_decimals == _agreed().route.payout_decimals
@@ -125,7 +130,33 @@ def test_an_offer_whose_payout_cannot_reach_its_recipient_is_refused(
     target: Target, minor: int, refusal: type[DomainError]
 ) -> None:
     with pytest.raises(refusal):
-        _routes().fitted(_agreed(), Money(minor, "NGN"), target)
+        _routes().fitted(_agreed(), Money(minor, "NGN"), target, NOTHING_PAUSED)
+
+
+def test_a_paused_offramp_is_left_out_of_the_route_of_an_offer() -> None:
+    first, *others = (
+        _routes().fitted(_agreed(), Money(1_000_000, "NGN"), BANK, NOTHING_PAUSED).route.offramps
+    )
+
+    fitted = _routes().fitted(_agreed(), Money(1_000_000, "NGN"), BANK, Paused(providers=(first,)))
+
+    assert fitted.route.offramps == tuple(others)
+    assert fitted.route.onramps == _agreed().route.onramps
+
+
+@pytest.mark.parametrize(
+    ("target", "providers"),
+    [
+        (WALLET, ("local_wallet",)),
+        (BANK, NIGERIA.providers.offramps),
+        (BANK, NIGERIA.providers.onramps),
+    ],
+)
+def test_an_offer_is_refused_where_every_provider_of_a_leg_is_paused(
+    target: Target, providers: tuple[str, ...]
+) -> None:
+    with pytest.raises(ProviderPaused):
+        _routes().fitted(_agreed(), Money(1_000_000, "NGN"), target, Paused(providers=providers))
 
 
 def test_an_offer_keeps_its_own_offramps_whatever_the_corridor_has_now() -> None:
@@ -135,7 +166,7 @@ def test_an_offer_keeps_its_own_offramps_whatever_the_corridor_has_now() -> None
         Held({**declared_rails(), "acme": make_capabilities("acme")}),
     )
 
-    fitted = routes.fitted(agreed, Money(1_000_000, "NGN"), WALLET)
+    fitted = routes.fitted(agreed, Money(1_000_000, "NGN"), WALLET, NOTHING_PAUSED)
 
     assert fitted.route.offramps == ("local_wallet",)
 
@@ -145,7 +176,7 @@ def test_equal_routes_are_made_once() -> None:
     rails = routes.rails(NIGERIA, BANK)
 
     assert routes.rails(NIGERIA, BANK) is rails
-    assert routes.conditions("us-ng", rails, 2) is routes.conditions("us-ng", rails, 2)
+    assert _conditions(routes, rails) is _conditions(routes, rails)
 
 
 def test_a_corrected_payment_takes_the_route_of_its_new_recipient() -> None:

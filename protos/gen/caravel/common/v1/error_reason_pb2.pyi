@@ -133,7 +133,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "API_KEY_INVALID", "metadata": {}}
     """
     PROVIDER_NOT_FOUND: _ErrorReason.ValueType  # 23
-    """No provider of this name takes webhooks.
+    """There is no provider of this name; of a webhook, none that takes webhooks.
     Example: {"reason": "PROVIDER_NOT_FOUND", "metadata": {"provider": "acme"}}
     """
     WEBHOOK_SIGNATURE_INVALID: _ErrorReason.ValueType  # 24
@@ -549,6 +549,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No override has this id.
     Example: {"reason": "RATE_OVERRIDE_NOT_FOUND", "metadata": {"override_id": "ovr_01j…"}}
     """
+    CORRIDOR_PAUSED: _ErrorReason.ValueType  # 190
+    """The corridor is paused by an operator; a quote or a payment in it can be made later.
+    Example: {"reason": "CORRIDOR_PAUSED", "metadata": {"corridor_id": "us-ng"}}
+    """
+    PROVIDER_PAUSED: _ErrorReason.ValueType  # 191
+    """Every provider that could move this money is paused by an operator; a quote or a payment can be
+    made later.
+    Example: {"reason": "PROVIDER_PAUSED", "metadata": {"providers": "wise,transfi"}}
+    """
+    PAUSE_EXISTS: _ErrorReason.ValueType  # 192
+    """The provider or the corridor is paused in this way already, for as long or longer.
+    Example: {"reason": "PAUSE_EXISTS", "metadata": {"pause_id": "pau_01j…"}}
+    """
+    PAUSE_NOT_FOUND: _ErrorReason.ValueType  # 193
+    """The provider or the corridor is not paused, or not any more.
+    Example: {"reason": "PAUSE_NOT_FOUND", "metadata": {"name": "us-ng"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -662,7 +679,7 @@ API_KEY_INVALID: ErrorReason.ValueType  # 22
 Example: {"reason": "API_KEY_INVALID", "metadata": {}}
 """
 PROVIDER_NOT_FOUND: ErrorReason.ValueType  # 23
-"""No provider of this name takes webhooks.
+"""There is no provider of this name; of a webhook, none that takes webhooks.
 Example: {"reason": "PROVIDER_NOT_FOUND", "metadata": {"provider": "acme"}}
 """
 WEBHOOK_SIGNATURE_INVALID: ErrorReason.ValueType  # 24
@@ -1077,5 +1094,22 @@ Example: {"reason": "RATE_OVERRIDE_EXISTS", "metadata": {"override_id": "ovr_01j
 RATE_OVERRIDE_NOT_FOUND: ErrorReason.ValueType  # 174
 """No override has this id.
 Example: {"reason": "RATE_OVERRIDE_NOT_FOUND", "metadata": {"override_id": "ovr_01j…"}}
+"""
+CORRIDOR_PAUSED: ErrorReason.ValueType  # 190
+"""The corridor is paused by an operator; a quote or a payment in it can be made later.
+Example: {"reason": "CORRIDOR_PAUSED", "metadata": {"corridor_id": "us-ng"}}
+"""
+PROVIDER_PAUSED: ErrorReason.ValueType  # 191
+"""Every provider that could move this money is paused by an operator; a quote or a payment can be
+made later.
+Example: {"reason": "PROVIDER_PAUSED", "metadata": {"providers": "wise,transfi"}}
+"""
+PAUSE_EXISTS: ErrorReason.ValueType  # 192
+"""The provider or the corridor is paused in this way already, for as long or longer.
+Example: {"reason": "PAUSE_EXISTS", "metadata": {"pause_id": "pau_01j…"}}
+"""
+PAUSE_NOT_FOUND: ErrorReason.ValueType  # 193
+"""The provider or the corridor is not paused, or not any more.
+Example: {"reason": "PAUSE_NOT_FOUND", "metadata": {"name": "us-ng"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

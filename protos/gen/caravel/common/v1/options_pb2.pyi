@@ -55,6 +55,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """Make, see and revoke the keys of operators."""
     OPERATE_APPROVE: _Scope.ValueType  # 11
     """Approve or refuse the verbs that other operators propose."""
+    OPERATE_PAUSE: _Scope.ValueType  # 12
+    """Pause and resume providers and corridors."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """A permission of a credential."""
@@ -83,6 +85,8 @@ KEYS_ADMIN: Scope.ValueType  # 10
 """Make, see and revoke the keys of operators."""
 OPERATE_APPROVE: Scope.ValueType  # 11
 """Approve or refuse the verbs that other operators propose."""
+OPERATE_PAUSE: Scope.ValueType  # 12
+"""Pause and resume providers and corridors."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 @_typing.final

@@ -495,6 +495,7 @@ class OverduePayment(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_USD_FIELD_NUMBER: _builtins.int
     HOLD_REASON_FIELD_NUMBER: _builtins.int
+    PAUSED_UNTIL_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Id of the payment."""
     corridor_id: _builtins.str
@@ -549,6 +550,10 @@ class OverduePayment(_message.Message):
     def deadline_at(self) -> _timestamp_pb2.Timestamp:
         """Until when it may wait for that person."""
 
+    @_builtins.property
+    def paused_until(self) -> _timestamp_pb2.Timestamp:
+        """The end of the pause for which its attempt waits to be sent; absent where it waits for none."""
+
     def __init__(
         self,
         *,
@@ -572,10 +577,11 @@ class OverduePayment(_message.Message):
         merchant_id: _builtins.str = ...,
         amount_usd: _builtins.str = ...,
         hold_reason: _builtins.str = ...,
+        paused_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_at", b"deadline_at", "last_at", b"last_at", "next_try_at", b"next_try_at", "since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_at", b"deadline_at", "last_at", b"last_at", "next_try_at", b"next_try_at", "paused_until", b"paused_until", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "at_deadline", b"at_deadline", "attempts", b"attempts", "corridor_id", b"corridor_id", "deadline_at", b"deadline_at", "expected_seconds", b"expected_seconds", "hold_reason", b"hold_reason", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "merchant_id", b"merchant_id", "next_try_at", b"next_try_at", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_usd", b"amount_usd", "at_deadline", b"at_deadline", "attempts", b"attempts", "corridor_id", b"corridor_id", "deadline_at", b"deadline_at", "expected_seconds", b"expected_seconds", "hold_reason", b"hold_reason", "key", b"key", "last_at", b"last_at", "last_code", b"last_code", "last_message", b"last_message", "last_outcome", b"last_outcome", "merchant_id", b"merchant_id", "next_try_at", b"next_try_at", "paused_until", b"paused_until", "provider", b"provider", "sends", b"sends", "since", b"since", "state", b"state", "transaction_id", b"transaction_id", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,33 +27,33 @@ from caravel.payments.v1 import prices_pb2 as caravel_dot_payments_dot_v1_dot_pr
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#caravel/payments/v1/corridors.proto\x12\x13\x63\x61ravel.payments.v1\x1a!caravel/common/v1/recipient.proto\x1a caravel/payments/v1/prices.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x03\n\x08\x43orridor\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x16\n\x0esource_country\x18\x02 \x01(\t\x12\x1b\n\x13\x64\x65stination_country\x18\x03 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x04 \x01(\t\x12\x13\n\x0bminimum_usd\x18\x05 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x06 \x01(\t\x12\x0f\n\x07onramps\x18\x07 \x03(\t\x12\x10\n\x08offramps\x18\x08 \x03(\t\x12\x17\n\x0findicative_rate\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1e\n\x16quote_lifetime_seconds\x18\x0b \x01(\x05\x12\x36\n\nrecipients\x18\x0c \x03(\x0b\x32\".caravel.payments.v1.RecipientForm\x12\x30\n\x05rails\x18\x0e \x03(\x0b\x32!.caravel.payments.v1.CorridorRail\x12\x13\n\x0brefund_fees\x18\x14 \x01(\t\x12\x1d\n\x15\x63\x61ncel_window_minutes\x18) \x01(\x05\x12/\n\x04\x66\x65\x65s\x18\x15 \x01(\x0b\x32!.caravel.payments.v1.CorridorFees\"\xf2\x02\n\x0c\x43orridorFees\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x18\n\x10schedule_version\x18\x02 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\t\x12,\n\x05terms\x18\x04 \x01(\x0b\x32\x1d.caravel.payments.v1.FeeTerms\x12=\n\ttier_kind\x18\x05 \x01(\x0e\x32*.caravel.payments.v1.CorridorFees.TierKind\x12+\n\x05tiers\x18\x06 \x03(\x0b\x32\x1c.caravel.payments.v1.FeeTier\x12\x17\n\x0f\x65\x66\x66\x65\x63tive_until\x18\x07 \x01(\t\x12\x13\n\x0bpromotional\x18\x08 \x01(\x08\"S\n\x08TierKind\x12\x19\n\x15TIER_KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08MARGINAL\x10\x01\x12\x10\n\x0cWHOLE_AMOUNT\x10\x02\x12\x0c\n\x08NO_TIERS\x10\x03\"W\n\x08\x46\x65\x65Terms\x12\x10\n\x08\x66lat_usd\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\t\x12\x13\n\x0bminimum_usd\x18\x03 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x04 \x01(\t\"I\n\x07\x46\x65\x65Tier\x12\x10\n\x08\x66rom_usd\x18\x01 \x01(\t\x12,\n\x05terms\x18\x02 \x01(\x0b\x32\x1d.caravel.payments.v1.FeeTerms\"\xde\x01\n\x0c\x43orridorRail\x12\x38\n\x0erecipient_kind\x18\x01 \x01(\x0e\x32 .caravel.common.v1.RecipientKind\x12\x10\n\x08offramps\x18\x02 \x03(\t\x12\x17\n\x0fpayout_decimals\x18\x03 \x01(\x05\x12\x13\n\x0bminimum_usd\x18\x04 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x05 \x01(\t\x12\x16\n\x0eminimum_payout\x18\x06 \x01(\t\x12\x16\n\x0emaximum_payout\x18\x07 \x01(\t\x12\x0f\n\x07\x63ut_off\x18\x08 \x01(\t\"\xa3\x02\n\rRecipientForm\x12.\n\x04kind\x18\x01 \x01(\x0e\x32 .caravel.common.v1.RecipientKind\x12\x0c\n\x04rail\x18\x02 \x01(\t\x12\x35\n\x08required\x18\x03 \x03(\x0b\x32#.caravel.payments.v1.RecipientField\x12\x35\n\x08optional\x18\x04 \x03(\x0b\x32#.caravel.payments.v1.RecipientField\x12-\n\x07\x65xample\x18\x05 \x01(\x0b\x32\x1c.caravel.common.v1.Recipient\x12\x37\n\raccount_check\x18\x06 \x01(\x0e\x32 .caravel.payments.v1.CheckDemand\"D\n\x0eRecipientField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07pattern\x18\x03 \x01(\t\"\x97\x03\n\tRateTrail\x12\x10\n\x08mid_rate\x18\x01 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x02 \x01(\x05\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12/\n\x0bobserved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04legs\x18\x07 \x03(\x0b\x32\x1c.caravel.payments.v1.RateLeg\x12\x1b\n\x0epayload_sha256\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\'\n\x1a\x63losed_market_basis_points\x18\t \x01(\x05H\x01\x88\x01\x01\x12\x33\n\x08override\x18\n \x01(\x0b\x32!.caravel.payments.v1.RateOverrideB\x11\n\x0f_payload_sha256B\x1d\n\x1b_closed_market_basis_points\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t*W\n\x0b\x43heckDemand\x12\x1c\n\x18\x43HECK_DEMAND_UNSPECIFIED\x10\x00\x12\x0c\n\x08REQUIRED\x10\x01\x12\x0b\n\x07OFFERED\x10\x02\x12\x0f\n\x0bNOT_OFFERED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#caravel/payments/v1/corridors.proto\x12\x13\x63\x61ravel.payments.v1\x1a!caravel/common/v1/recipient.proto\x1a caravel/payments/v1/prices.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x04\n\x08\x43orridor\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x16\n\x0esource_country\x18\x02 \x01(\t\x12\x1b\n\x13\x64\x65stination_country\x18\x03 \x01(\t\x12\x1c\n\x14\x64\x65stination_currency\x18\x04 \x01(\t\x12\x13\n\x0bminimum_usd\x18\x05 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x06 \x01(\t\x12\x0f\n\x07onramps\x18\x07 \x03(\t\x12\x10\n\x08offramps\x18\x08 \x03(\t\x12\x17\n\x0findicative_rate\x18\t \x01(\t\x12\x32\n\nrate_trail\x18\n \x01(\x0b\x32\x1e.caravel.payments.v1.RateTrail\x12\x1e\n\x16quote_lifetime_seconds\x18\x0b \x01(\x05\x12\x36\n\nrecipients\x18\x0c \x03(\x0b\x32\".caravel.payments.v1.RecipientForm\x12\x30\n\x05rails\x18\x0e \x03(\x0b\x32!.caravel.payments.v1.CorridorRail\x12\x13\n\x0brefund_fees\x18\x14 \x01(\t\x12\x1d\n\x15\x63\x61ncel_window_minutes\x18) \x01(\x05\x12/\n\x04\x66\x65\x65s\x18\x15 \x01(\x0b\x32!.caravel.payments.v1.CorridorFees\x12\x0e\n\x06paused\x18* \x01(\x08\"\xf2\x02\n\x0c\x43orridorFees\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\x12\x18\n\x10schedule_version\x18\x02 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x03 \x01(\t\x12,\n\x05terms\x18\x04 \x01(\x0b\x32\x1d.caravel.payments.v1.FeeTerms\x12=\n\ttier_kind\x18\x05 \x01(\x0e\x32*.caravel.payments.v1.CorridorFees.TierKind\x12+\n\x05tiers\x18\x06 \x03(\x0b\x32\x1c.caravel.payments.v1.FeeTier\x12\x17\n\x0f\x65\x66\x66\x65\x63tive_until\x18\x07 \x01(\t\x12\x13\n\x0bpromotional\x18\x08 \x01(\x08\"S\n\x08TierKind\x12\x19\n\x15TIER_KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08MARGINAL\x10\x01\x12\x10\n\x0cWHOLE_AMOUNT\x10\x02\x12\x0c\n\x08NO_TIERS\x10\x03\"W\n\x08\x46\x65\x65Terms\x12\x10\n\x08\x66lat_usd\x18\x01 \x01(\t\x12\x0f\n\x07percent\x18\x02 \x01(\t\x12\x13\n\x0bminimum_usd\x18\x03 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x04 \x01(\t\"I\n\x07\x46\x65\x65Tier\x12\x10\n\x08\x66rom_usd\x18\x01 \x01(\t\x12,\n\x05terms\x18\x02 \x01(\x0b\x32\x1d.caravel.payments.v1.FeeTerms\"\xde\x01\n\x0c\x43orridorRail\x12\x38\n\x0erecipient_kind\x18\x01 \x01(\x0e\x32 .caravel.common.v1.RecipientKind\x12\x10\n\x08offramps\x18\x02 \x03(\t\x12\x17\n\x0fpayout_decimals\x18\x03 \x01(\x05\x12\x13\n\x0bminimum_usd\x18\x04 \x01(\t\x12\x13\n\x0bmaximum_usd\x18\x05 \x01(\t\x12\x16\n\x0eminimum_payout\x18\x06 \x01(\t\x12\x16\n\x0emaximum_payout\x18\x07 \x01(\t\x12\x0f\n\x07\x63ut_off\x18\x08 \x01(\t\"\xa3\x02\n\rRecipientForm\x12.\n\x04kind\x18\x01 \x01(\x0e\x32 .caravel.common.v1.RecipientKind\x12\x0c\n\x04rail\x18\x02 \x01(\t\x12\x35\n\x08required\x18\x03 \x03(\x0b\x32#.caravel.payments.v1.RecipientField\x12\x35\n\x08optional\x18\x04 \x03(\x0b\x32#.caravel.payments.v1.RecipientField\x12-\n\x07\x65xample\x18\x05 \x01(\x0b\x32\x1c.caravel.common.v1.Recipient\x12\x37\n\raccount_check\x18\x06 \x01(\x0e\x32 .caravel.payments.v1.CheckDemand\"D\n\x0eRecipientField\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0f\n\x07pattern\x18\x03 \x01(\t\"\x97\x03\n\tRateTrail\x12\x10\n\x08mid_rate\x18\x01 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x02 \x01(\x05\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12/\n\x0bobserved_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04legs\x18\x07 \x03(\x0b\x32\x1c.caravel.payments.v1.RateLeg\x12\x1b\n\x0epayload_sha256\x18\x08 \x01(\tH\x00\x88\x01\x01\x12\'\n\x1a\x63losed_market_basis_points\x18\t \x01(\x05H\x01\x88\x01\x01\x12\x33\n\x08override\x18\n \x01(\x0b\x32!.caravel.payments.v1.RateOverrideB\x11\n\x0f_payload_sha256B\x1d\n\x1b_closed_market_basis_points\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t*W\n\x0b\x43heckDemand\x12\x1c\n\x18\x43HECK_DEMAND_UNSPECIFIED\x10\x00\x12\x0c\n\x08REQUIRED\x10\x01\x12\x0b\n\x07OFFERED\x10\x02\x12\x0f\n\x0bNOT_OFFERED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caravel.payments.v1.corridors_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKDEMAND']._serialized_start=2280
-  _globals['_CHECKDEMAND']._serialized_end=2367
+  _globals['_CHECKDEMAND']._serialized_start=2296
+  _globals['_CHECKDEMAND']._serialized_end=2383
   _globals['_CORRIDOR']._serialized_start=163
-  _globals['_CORRIDOR']._serialized_end=670
-  _globals['_CORRIDORFEES']._serialized_start=673
-  _globals['_CORRIDORFEES']._serialized_end=1043
-  _globals['_CORRIDORFEES_TIERKIND']._serialized_start=960
-  _globals['_CORRIDORFEES_TIERKIND']._serialized_end=1043
-  _globals['_FEETERMS']._serialized_start=1045
-  _globals['_FEETERMS']._serialized_end=1132
-  _globals['_FEETIER']._serialized_start=1134
-  _globals['_FEETIER']._serialized_end=1207
-  _globals['_CORRIDORRAIL']._serialized_start=1210
-  _globals['_CORRIDORRAIL']._serialized_end=1432
-  _globals['_RECIPIENTFORM']._serialized_start=1435
-  _globals['_RECIPIENTFORM']._serialized_end=1726
-  _globals['_RECIPIENTFIELD']._serialized_start=1728
-  _globals['_RECIPIENTFIELD']._serialized_end=1796
-  _globals['_RATETRAIL']._serialized_start=1799
-  _globals['_RATETRAIL']._serialized_end=2206
-  _globals['_RATELEG']._serialized_start=2208
-  _globals['_RATELEG']._serialized_end=2278
+  _globals['_CORRIDOR']._serialized_end=686
+  _globals['_CORRIDORFEES']._serialized_start=689
+  _globals['_CORRIDORFEES']._serialized_end=1059
+  _globals['_CORRIDORFEES_TIERKIND']._serialized_start=976
+  _globals['_CORRIDORFEES_TIERKIND']._serialized_end=1059
+  _globals['_FEETERMS']._serialized_start=1061
+  _globals['_FEETERMS']._serialized_end=1148
+  _globals['_FEETIER']._serialized_start=1150
+  _globals['_FEETIER']._serialized_end=1223
+  _globals['_CORRIDORRAIL']._serialized_start=1226
+  _globals['_CORRIDORRAIL']._serialized_end=1448
+  _globals['_RECIPIENTFORM']._serialized_start=1451
+  _globals['_RECIPIENTFORM']._serialized_end=1742
+  _globals['_RECIPIENTFIELD']._serialized_start=1744
+  _globals['_RECIPIENTFIELD']._serialized_end=1812
+  _globals['_RATETRAIL']._serialized_start=1815
+  _globals['_RATETRAIL']._serialized_end=2222
+  _globals['_RATELEG']._serialized_start=2224
+  _globals['_RATELEG']._serialized_end=2294
 # @@protoc_insertion_point(module_scope)

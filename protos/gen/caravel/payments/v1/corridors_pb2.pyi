@@ -72,6 +72,7 @@ class Corridor(_message.Message):
     REFUND_FEES_FIELD_NUMBER: _builtins.int
     CANCEL_WINDOW_MINUTES_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
     corridor_id: _builtins.str
     """Id, for example "us-in"."""
     source_country: _builtins.str
@@ -99,6 +100,10 @@ class Corridor(_message.Message):
     cancel_window_minutes: _builtins.int
     """For how many minutes after the collection a payment is not paid out, and `:cancel` gives all of
     it back, the fees too; 0 where there is no such window.
+    """
+    paused: _builtins.bool
+    """Whether an operator has paused it, or every provider that could collect or pay out in it: quotes
+    and payments are refused until that ends.
     """
     @_builtins.property
     def onramps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -147,10 +152,11 @@ class Corridor(_message.Message):
         refund_fees: _builtins.str = ...,
         cancel_window_minutes: _builtins.int = ...,
         fees: Global___CorridorFees | None = ...,
+        paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fees", b"fees", "rate_trail", b"rate_trail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_window_minutes", b"cancel_window_minutes", "corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "fees", b"fees", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rails", b"rails", "rate_trail", b"rate_trail", "recipients", b"recipients", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_window_minutes", b"cancel_window_minutes", "corridor_id", b"corridor_id", "destination_country", b"destination_country", "destination_currency", b"destination_currency", "fees", b"fees", "indicative_rate", b"indicative_rate", "maximum_usd", b"maximum_usd", "minimum_usd", b"minimum_usd", "offramps", b"offramps", "onramps", b"onramps", "paused", b"paused", "quote_lifetime_seconds", b"quote_lifetime_seconds", "rails", b"rails", "rate_trail", b"rate_trail", "recipients", b"recipients", "refund_fees", b"refund_fees", "source_country", b"source_country"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

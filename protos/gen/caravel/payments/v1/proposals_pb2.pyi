@@ -6,6 +6,7 @@ deployment says which verbs those are. The first of them is the override of a co
 """
 
 from caravel.payments.v1 import admin_pb2 as _admin_pb2
+from caravel.payments.v1 import pauses_pb2 as _pauses_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -132,9 +133,9 @@ class Proposal(_message.Message):
     proposal_id: _builtins.str
     """Id of the proposal, for example "prp_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     verb: _builtins.str
-    """The verb: RATE_OVERRIDE, RELEASE_HOLD or RESOLVE_ATTEMPT."""
+    """The verb: RATE_OVERRIDE, RELEASE_HOLD, RESOLVE_ATTEMPT, RESUME_PROVIDER or RESUME_CORRIDOR."""
     target: _builtins.str
-    """Id of the corridor or the payment."""
+    """Id of the corridor or the payment, or name of the provider."""
     payload: _builtins.str
     """All that will be done, as canonical JSON: arguments, reason, target and verb."""
     payload_sha256: _builtins.str
@@ -201,6 +202,8 @@ class CreateProposalRequest(_message.Message):
     RATE_OVERRIDE_FIELD_NUMBER: _builtins.int
     RELEASE_HOLD_FIELD_NUMBER: _builtins.int
     RESOLVE_ATTEMPT_FIELD_NUMBER: _builtins.int
+    RESUME_PROVIDER_FIELD_NUMBER: _builtins.int
+    RESUME_CORRIDOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
@@ -218,6 +221,14 @@ class CreateProposalRequest(_message.Message):
         """As ResolveAttempt takes it; its note is empty, the reason stands here."""
 
     @_builtins.property
+    def resume_provider(self) -> _pauses_pb2.ResumeProviderRequest:
+        """As ResumeProvider takes it; its reason is empty, the reason stands here."""
+
+    @_builtins.property
+    def resume_corridor(self) -> _pauses_pb2.ResumeCorridorRequest:
+        """As ResumeCorridor takes it; its reason is empty, the reason stands here."""
+
+    @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """Until when it can be approved, at most as long as the policy says. Absent: as long as is usual."""
 
@@ -227,14 +238,16 @@ class CreateProposalRequest(_message.Message):
         rate_override: Global___RateOverrideOrder | None = ...,
         release_hold: _admin_pb2.ReleaseHoldRequest | None = ...,
         resolve_attempt: _admin_pb2.ResolveAttemptRequest | None = ...,
+        resume_provider: _pauses_pb2.ResumeProviderRequest | None = ...,
+        resume_corridor: _pauses_pb2.ResumeCorridorRequest | None = ...,
         reason: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "rate_override", b"rate_override", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "rate_override", b"rate_override", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "rate_override", b"rate_override", "reason", b"reason", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "rate_override", b"rate_override", "reason", b"reason", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["rate_override", "release_hold", "resolve_attempt"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["rate_override", "release_hold", "resolve_attempt", "resume_provider", "resume_corridor"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 

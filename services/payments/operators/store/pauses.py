@@ -1,0 +1,143 @@
+"""The pauses on PostgreSQL: within the transaction of an operator, the list of all, and those in
+force, as each replica of the service reads them again and again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.payments.base import tables
+from services.payments.base.columns import columns
+from services.payments.model.pause import Pause, PauseKind, UnderWay
+from services.payments.operators.pausing import PauseExists
+from services.shared.db import autocommitted, connected
+from services.shared.rollback import repeated
+
+_TABLE = tables.pauses
+_COLUMNS = columns(_TABLE)
+# One that has ended by itself makes room for the next one.
+_CLOSE = text(
+    """
+    UPDATE pauses SET ended_at = ends_at
+     WHERE kind = :kind AND name = :name AND ended_at IS NULL AND ends_at <= clock_timestamp()
+    """
+)
+_OPEN_OF = text(
+    f"""
+    SELECT {_COLUMNS} FROM pauses
+     WHERE kind = :kind AND name = :name AND ended_at IS NULL
+     ORDER BY under_way FOR UPDATE
+    """
+)
+_ADD = text(
+    f"""
+    INSERT INTO pauses (id, kind, name, under_way, reason, paused_by, starts_at, ends_at)
+    VALUES (:id, :kind, :name, :under_way, :reason, :paused_by, :starts_at, :ends_at)
+    ON CONFLICT (kind, name, under_way) WHERE ended_at IS NULL DO NOTHING
+    RETURNING {_COLUMNS}
+    """
+)
+_END = text(
+    f"""
+    UPDATE pauses
+       SET ended_at = clock_timestamp(), ended_by = :ended_by, end_reason = :end_reason
+     WHERE id = :id
+    RETURNING {_COLUMNS}
+    """
+)
+_NOW = text("SELECT clock_timestamp()")
+# The time comes also where none is in force.
+_OPEN = text(
+    f"""
+    SELECT clock.now, {columns(_TABLE, "s")}
+      FROM (SELECT clock_timestamp() AS now) clock
+      LEFT JOIN pauses s ON s.ended_at IS NULL AND (s.ends_at IS NULL OR s.ends_at > clock.now)
+    """
+)
+_PAGE = text(
+    f"""
+    SELECT {_COLUMNS} FROM pauses
+     WHERE (CAST(:before AS uuid) IS NULL OR id < :before)
+       AND (NOT :in_force
+            OR ended_at IS NULL AND (ends_at IS NULL OR ends_at > clock_timestamp()))
+     ORDER BY id DESC LIMIT :limit
+    """
+)
+
+
+class PauseRows:
+    """The pauses, within a transaction. See the port of the same name."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def now(self) -> datetime:
+        """See PauseRows.now."""
+        now: datetime = (await self._connection.execute(_NOW)).scalar_one()
+        return now
+
+    async def open_of(self, kind: PauseKind, name: str) -> Sequence[Pause]:
+        """See PauseRows.open_of."""
+        which = {"kind": kind, "name": name}
+        await self._connection.execute(_CLOSE, which)
+        return [_read(row) for row in await self._connection.execute(_OPEN_OF, which)]
+
+    async def add(self, pause: Pause) -> Pause:
+        """See PauseRows.add."""
+        values = {name: getattr(pause, name) for name in _GIVEN}
+        row = (await self._connection.execute(_ADD, values)).one_or_none()
+        if row is None:
+            # Another operator was faster.
+            raise PauseExists(name=pause.name)
+        return _read(row)
+
+    async def end(self, pause_id: UUID, *, by: str, reason: str) -> Pause:
+        """See PauseRows.end."""
+        values = {"id": pause_id, "ended_by": by, "end_reason": reason}
+        return _read((await self._connection.execute(_END, values)).one())
+
+
+_GIVEN = ("id", "kind", "name", "under_way", "reason", "paused_by", "starts_at", "ends_at")
+
+
+class PostgresPauses:
+    """The port PauseStore on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._reader = autocommitted(engine)
+
+    @repeated
+    async def open(self) -> tuple[datetime, Sequence[Pause]]:
+        """See PauseStore.open."""
+        async with connected(self._reader) as connection:
+            found = (await connection.execute(_OPEN)).all()
+        return found[0].now, [_read(row) for row in found if row.id is not None]
+
+    @repeated
+    async def page(
+        self, *, in_force: bool, before: UUID | None, limit: int
+    ) -> tuple[datetime, Sequence[Pause]]:
+        """See PauseStore.page."""
+        wanted = {"in_force": in_force, "before": before, "limit": limit}
+        async with connected(self._reader) as connection:
+            now: datetime = (await connection.execute(_NOW)).scalar_one()
+            return now, [_read(row) for row in await connection.execute(_PAGE, wanted)]
+
+
+def _read(row: Row[Any]) -> Pause:
+    return Pause(
+        id=row.id,
+        kind=PauseKind(row.kind),
+        name=row.name,
+        under_way=UnderWay(row.under_way),
+        reason=row.reason,
+        paused_by=row.paused_by,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        ended_at=row.ended_at,
+        ended_by=row.ended_by,
+        end_reason=row.end_reason,
+    )
