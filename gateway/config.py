@@ -17,6 +17,7 @@ from string import Template
 from gateway.contract import SERVED, Contract, Listener, is_repeatable, read_contract, verb_and_path
 from gateway.openapi import DOCUMENTS
 from gateway.routes import TABLES
+from gateway.tracing import PLACEHOLDER, tracing
 
 HERE = Path(__file__).resolve().parent
 CONFIG_FILE = "envoy.yaml"
@@ -89,6 +90,10 @@ class GatewayConfig:
     proxies: int = 0
     # A sandbox's, whose clients share one address: neither benchmark nor chaos runs meet it.
     address_calls: int = 20_000
+    # http://host:port of the collector of spans by OTLP over gRPC, and the share of traces that it
+    # gets; without it there are none.
+    collector: str = ""
+    traces_ratio: float = 1.0
     addresses_max: int = 10_000
 
 
@@ -102,13 +107,18 @@ COMPOSE = GatewayConfig(
     # Where alone the container's file system can be written.
     admin_socket=Path("/tmp/admin.sock"),  # noqa: S108
 )
-# The configurations of a container; GATEWAY_TLS chooses one (start_container.sh).
-CONTAINER_CONFIGS = {
+_PLAIN_CONFIGS = {
     CONFIG_FILE: COMPOSE,
     "envoy-tls.yaml": replace(
         COMPOSE, clients_certificate=Path("/etc/caravel/public"), address_calls=PUBLIC_CALLS
     ),
     "envoy-behind-proxy.yaml": replace(COMPOSE, proxies=1, address_calls=PUBLIC_CALLS),
+}
+# The configurations of a container; GATEWAY_TLS, and whether there is a collector, choose one
+# (start_container.sh).
+CONTAINER_CONFIGS = _PLAIN_CONFIGS | {
+    f"traced-{name}": replace(config, collector=PLACEHOLDER)
+    for name, config in _PLAIN_CONFIGS.items()
 }
 
 
@@ -128,6 +138,7 @@ def render(config: GatewayConfig) -> str:
         "REST_TLS": _clients_tls(config, "h2", "http/1.1"),
         "NATIVE_TLS": _clients_tls(config, "h2"),
         "ONLY_OVER_TLS": _only_over_tls(config),
+        **tracing(config.collector, config.traces_ratio),
         "ADDRESS_LIMIT": _address_limit(config, "addresses"),
         "WEBHOOK_LIMIT": _address_limit(config, "webhook_addresses"),
     }

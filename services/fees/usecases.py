@@ -1,11 +1,12 @@
 """The verb of this service: price a batch of payments. The arithmetic is in domain; here the
 queries are checked, and a bad one does not fail the others."""
 
+import time
 from collections.abc import Sequence
 from datetime import date
 
 from services.fees.domain import FeeQuery, Fees, calculate, calculate_for_net
-from services.shared import log
+from services.shared import log, tracing
 from services.shared.clock import Clock
 from services.shared.corridors import Corridors
 from services.shared.errors import DomainError, field_invalid
@@ -34,7 +35,11 @@ class FeeCalculator:
         log.get_logger().info(
             "fees_asked", trace_ids=[query.trace_id for query in queries if query.trace_id]
         )
-        return [self._answer(query, today) for query in queries]
+        began = time.time_ns()
+        answers = [self._answer(query, today) for query in queries]
+        for query in queries:
+            tracing.record("fees", query.trace_id, began=began, corridor=query.corridor_id)
+        return answers
 
     def _answer(self, query: FeeQuery, today: date) -> Fees | DomainError:
         try:

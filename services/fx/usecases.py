@@ -3,6 +3,7 @@ order, and the first with a fresh rate wins, unless the others contradict it. Al
 from memory."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -28,7 +29,7 @@ from services.fx.metrics import (
     show_divergence,
 )
 from services.fx.overrides import OverrideOutOfBounds, apply_override, outcome_of
-from services.shared import log
+from services.shared import log, tracing
 from services.shared.clock import Clock
 from services.shared.corridors import Corridor, Corridors, CorridorUnsupported
 from services.shared.errors import DomainError, Unavailable, field_invalid
@@ -85,6 +86,7 @@ class Rates:
         """
         if len(queries) > QUERIES_MAX:
             raise field_invalid("queries", f"queries may hold at most {QUERIES_MAX} rates")
+        began = time.time_ns()
         corridor_ids = {query.corridor_id for query in queries}
         answers = {corridor_id: await self._answer(corridor_id) for corridor_id in corridor_ids}
         for query in queries:
@@ -98,6 +100,8 @@ class Rates:
                 reason=reason,
                 trace_ids=query.trace_ids,
             )
+            for trace_id in query.trace_ids:
+                tracing.record("rate", trace_id, began=began, corridor=query.corridor_id)
         return answers
 
     def overridden(

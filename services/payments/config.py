@@ -108,8 +108,8 @@ class ServiceSettings(MeshSettings):
         default=None,
         description="TOML file of the verbs that need two operators, and of their bounds.",
     )
-    database_folder: Path | None = Field(
-        default=None, description="The database's folder, where it is on this machine."
+    database_folder: str = Field(
+        default="", description="The database's folder, where it is on this machine."
     )
     batch_max: int = Field(
         default=256, ge=1, le=1000, description="Most payments that one commit creates."

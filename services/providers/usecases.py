@@ -35,6 +35,7 @@ from services.providers.metrics import WEBHOOKS
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from services.providers.protection import Call, Guard, Provider
 from services.providers.resolving import Resolving
+from services.shared import tracing
 from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, unexpected
 from services.shared.log import get_logger
@@ -192,7 +193,7 @@ async def _one(operation: Operation, work: Work, within: timedelta) -> Operation
     if operation.trace_id:
         # Each operation is a task of its own, so this reaches its own log lines only.
         trace_id_var.set(operation.trace_id)
-    started = time.monotonic()
+    started, began = time.monotonic(), time.time_ns()
     result = await work(operation, within.total_seconds())
     get_logger().info(
         "operation",
@@ -204,5 +205,13 @@ async def _one(operation: Operation, work: Work, within: timedelta) -> Operation
         failure_code=result.failure.code if result.failure else "",
         provider_reference=result.provider_reference,
         milliseconds=round((time.monotonic() - started) * 1000, 2),
+    )
+    tracing.record(
+        f"provider {operation.kind.value}",
+        operation.trace_id,
+        began=began,
+        transaction_id=operation.transaction_id,
+        provider=operation.provider,
+        outcome=result.outcome.name,
     )
     return result

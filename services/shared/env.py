@@ -58,6 +58,15 @@ class Settings(BaseModel):
     build_commit: str = Field(
         default="unknown", description="The commit of the code, shown among the metrics."
     )
+    otel_exporter_otlp_endpoint: str = Field(
+        default="",
+        pattern=r"^(http://[\w.-]+:[0-9]{1,5}/?)?$",
+        description="http://host:port of a collector that takes spans by OTLP over gRPC; without "
+        "it there are none.",
+    )
+    otel_traces_sampler_arg: float = Field(
+        default=1.0, ge=0, le=1, description="The share of traces whose spans are exported."
+    )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     deployment: Deployment = Field(description=_DEPLOYMENTS)
     private_network: bool = Field(

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from services.shared import grpc_status, log
+from services.shared import grpc_status, log, tracing
 from services.shared.certificates import service_of
 from services.shared.enum_numbers import refuse_unknown_numbers
 from services.shared.errors import (
@@ -28,9 +28,12 @@ from services.shared.errors import (
 from services.shared.ids import new_id
 from services.shared.telemetry import (
     REFUSALS,
+    new_span_id,
+    read_parent,
     read_traceparent,
     request_id_var,
     rpc_seconds,
+    span_id_var,
     trace_id_var,
 )
 from services.shared.time_limit import TimeLimit
@@ -282,7 +285,12 @@ class _Call:
         self.pairs: Sequence[tuple[str, Any]] = context.invocation_metadata() or ()
         self.metadata: Mapping[str, Any] = dict(self.pairs)
         self.service = _service(context)
-        trace_id_var.set(read_traceparent(self.metadata.get("traceparent")))
+        traceparent = self.metadata.get("traceparent")
+        trace_id_var.set(read_traceparent(traceparent))
+        self._parent, self._began = read_parent(traceparent), time.time_ns()
+        # A call without a trace belongs to many payments; each of them has its own spans.
+        is_sampled = self._parent and tracing.is_sampled(trace_id_var.get())
+        span_id_var.set(new_span_id() if is_sampled else "")
         answer_metadata_var.set(())
         request_id_var.set(self.metadata.get("x-request-id") or str(new_id()))
         self._method = method
@@ -326,6 +334,18 @@ class _Call:
         rpc_seconds(self._method, code).observe(seconds)
         if reason:
             REFUSALS.labels(reason).inc()
+        if span_id := span_id_var.get():
+            tracing.record(
+                self._method,
+                trace_id_var.get(),
+                began=self._began,
+                parent=self._parent,
+                span_id=span_id,
+                is_call=True,
+                failed=code in ("INTERNAL", "UNAVAILABLE"),
+                code=code,
+                reason=reason,
+            )
         self._logged(
             method=self._method,
             code=code,

@@ -13,7 +13,7 @@ import grpc
 import uvloop
 from grpc_health.v1 import health_pb2_grpc
 
-from services.shared import log
+from services.shared import log, tracing
 from services.shared.certificates import IdentityFiles
 from services.shared.contract import Access, access_by_method
 from services.shared.env import Settings
@@ -224,7 +224,8 @@ async def _serve(name: str, config: Settings, identity: Identity, assembled: Ass
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
-    async with identity.followed(), assembled as server:
+    endpoint, ratio = config.otel_exporter_otlp_endpoint, config.otel_traces_sampler_arg
+    async with identity.followed(), tracing.exported(name, endpoint, ratio), assembled as server:
         publish_build(name, config.build_commit)
         publish_metrics(config.host, config.metrics_port)
         await server.start(config.host, config.port)

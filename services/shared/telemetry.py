@@ -13,6 +13,8 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
 
 trace_id_var: ContextVar[str] = ContextVar("trace_id", default="")
+# Of the call that is being served, where its trace is sampled.
+span_id_var: ContextVar[str] = ContextVar("span_id", default="")
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 
 RPC_SECONDS = Histogram(
@@ -43,6 +45,11 @@ def new_trace_id() -> str:
     return secrets.token_hex(16)
 
 
+def new_span_id() -> str:
+    """A span id nobody else has."""
+    return secrets.token_hex(8)
+
+
 def read_traceparent(header: str | None) -> str:
     """The trace id of a caller's traceparent, or a new one where there is none that is valid."""
     match = _TRACEPARENT.fullmatch(header or "")
@@ -50,10 +57,16 @@ def read_traceparent(header: str | None) -> str:
     return match[1] if match and int(match[1], 16) and int(match[2], 16) else new_trace_id()
 
 
+def read_parent(header: str | None) -> str:
+    """The id of the caller's own span; empty where there is none."""
+    match = _TRACEPARENT.fullmatch(header or "")
+    return match[2] if match and int(match[1], 16) and int(match[2], 16) else ""
+
+
 def write_traceparent() -> str | None:
     """The traceparent to send along with a call made now; None outside any trace."""
     trace_id = trace_id_var.get()
-    return f"00-{trace_id}-{secrets.token_hex(8)}-01" if trace_id else None
+    return f"00-{trace_id}-{span_id_var.get() or new_span_id()}-01" if trace_id else None
 
 
 def publish_build(service: str, commit: str) -> None:

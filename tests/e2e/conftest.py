@@ -16,6 +16,7 @@ import pytest
 from yarl import URL
 
 from deploy.local.mesh import ports
+from tests.collector import Collector, collecting
 from tests.conftest import ROOT
 from tests.polling import until
 from tests.tools import go_tool
@@ -37,6 +38,8 @@ class Mesh:
     operators_grpc_target: str
     data_dir: Path | None
     simulator_url: str | None
+    # Takes the spans of a mesh of ours.
+    collector: Collector | None = None
 
     @property
     def status(self) -> Any:
@@ -60,10 +63,11 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
         return
     data_dir = tmp_path_factory.mktemp("mesh") / "data"
     folder = ["--data-dir", str(data_dir)]
-    with ports.claimed(PORT_FLAGS) as claimed:
+    with ports.claimed(PORT_FLAGS) as claimed, collecting() as collector:
         listen = [word for flag, port in claimed.items() for word in (flag, str(port))]
         try:
-            _caravel("up", "--detach", *folder, *listen)
+            traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+            _caravel("up", "--detach", *folder, *listen, **traced)
             urls = json.loads(_caravel("status", "--json", *folder))["urls"]
             yield Mesh(
                 rest_url=urls["rest"],
@@ -72,15 +76,21 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
                 operators_grpc_target=urls["operators_grpc"],
                 data_dir=data_dir,
                 simulator_url=urls["simulator"],
+                collector=collector,
             )
         finally:
             _caravel("down", "--delete", *folder)
 
 
-def _caravel(*words: str) -> str:
+def _caravel(*words: str, **variables: str) -> str:
     """Runs ./caravel to its end, which has to be a good one; what it said."""
     run = subprocess.run(
-        [CARAVEL, *words], capture_output=True, text=True, timeout=START_SECONDS, check=False
+        [CARAVEL, *words],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
     )
     # Asserted, so that whoever reads the failure reads the reason.
     assert run.returncode == 0, run.stdout + run.stderr

@@ -272,6 +272,8 @@ def _gateway(plan: Plan) -> Spec:
         console_host=HOST,
         console_port=plan.ports["console pages"],
         identity=plan.data_dir.certificates / "gateway",
+        collector=os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+        traces_ratio=float(os.environ.get("OTEL_TRACES_SAMPLER_ARG") or 1),
     )
     arguments = gateway.arguments(gateway.write(config, plan.data_dir.gateway))
     return Spec(

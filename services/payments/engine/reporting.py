@@ -10,6 +10,7 @@ from services.payments.engine.decisions.facts import Change
 from services.payments.model.causes import HELD_FOR
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Event, Payment
+from services.shared import tracing
 from services.shared.ids import Prefix, encode_id
 from services.shared.log import get_logger
 
@@ -34,6 +35,7 @@ def report_changes(changes: Iterable[Change]) -> int:
     held = 0
     for change in changes:
         for event in change.events:
+            _trace(change.payment, event)
             reason = HELD_FOR.get(event.cause)
             if reason is None:
                 _report_event(change.payment, event)
@@ -49,6 +51,16 @@ def report_failures(failed: int, held: Collection[UUID]) -> None:
     for payment_id in held:
         HOLDS.labels(HoldReason.STEP_FAILED).inc()
         get_logger().error("step_set_aside", transaction_id=encode_id(Prefix.PAYMENT, payment_id))
+
+
+def _trace(payment: Payment, event: Event) -> None:
+    tracing.record(
+        f"event {event.cause}",
+        payment.trace_id,
+        transaction_id=payment.transaction_id,
+        from_state=event.from_state or "",
+        to_state=event.to_state,
+    )
 
 
 def _report_event(payment: Payment, event: Event) -> None:

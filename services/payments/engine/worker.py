@@ -28,6 +28,7 @@ from services.payments.model.timing import (
     RECORD_EVERY_SECONDS,
     follows_within,
 )
+from services.shared import tracing
 from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
 from services.shared.rollback import repeated
@@ -154,6 +155,7 @@ class Worker:
 
     async def _ask(self, plans: Sequence[Plan]) -> None:
         self._count(len(plans))
+        tracing.began_var.set(time.time_ns())
         try:
             looking = [plan.work for plan in plans if plan.call is Call.LOOK_UP]
             sending = [plan.work for plan in plans if plan.call is Call.SEND]
@@ -285,6 +287,8 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - any error is counted
             get_logger().exception("record_failed", transaction_id=work.payment.transaction_id)
             await self._fail(work, error)
+        else:
+            _trace(work, reply)
 
     @repeated
     async def _record(self, answered: Sequence[tuple[Work, Reply]]) -> Sequence[bool]:
@@ -326,6 +330,19 @@ class Worker:
     def _count(self, difference: int) -> None:
         self._under_way += difference
         UNDER_WAY.set(self._under_way)
+
+
+def _trace(work: Work, reply: Reply) -> None:
+    """A span from the claim of a step until its answer is recorded."""
+    attempt = work.attempt
+    tracing.record(
+        f"step {attempt.step if attempt else 'PRICE'}",
+        work.payment.trace_id,
+        began=tracing.began_var.get(),
+        transaction_id=work.payment.transaction_id,
+        provider=attempt.provider if attempt else "",
+        outcome=reply.outcome if isinstance(reply, Answer) else "",
+    )
 
 
 def _now() -> float:

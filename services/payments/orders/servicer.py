@@ -38,6 +38,7 @@ from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
 from services.payments.orders.refunds import Refunds
 from services.payments.orders.scoreboard import Scoreboards
+from services.shared import tracing
 from services.shared.grpc_server import GrpcServer
 from services.shared.telemetry import trace_id_var
 
@@ -80,6 +81,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.CreatePaymentRequest, context: Context
     ) -> payments_pb2.Payment:
         """See payments.proto."""
+        tracing.begin_root()
         order = convert.read_payment_order(
             request,
             self._payees,
@@ -150,6 +152,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.CreateQuoteRequest, context: Context
     ) -> payments_pb2.Quote:
         """See payments.proto."""
+        tracing.begin_root()
         order = convert.read_quote_order(
             request,
             self._payees,

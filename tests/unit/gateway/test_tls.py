@@ -3,6 +3,7 @@ container of the gateway refuses to start with."""
 
 import asyncio
 import os
+import re
 import ssl
 import subprocess
 import warnings
@@ -225,3 +226,43 @@ def test_a_certificate_without_its_key_is_refused(certificates: Path) -> None:
     started = start(certificates, DEPLOYMENT="live", GATEWAY_TLS="own")
 
     assert "tls.key cannot be read" in started.stderr
+
+
+@pytest.mark.parametrize(
+    ("share", "numerator"),
+    [("", 1_000_000), ("1", 1_000_000), ("0.01", 10_000), ("0.5", 500_000), ("0", 0)],
+)
+def test_a_container_traces_where_a_collector_is_named(
+    share: str, numerator: int, tmp_path: Path
+) -> None:
+    write(CONTAINER_CONFIGS["traced-envoy.yaml"], tmp_path, "traced-envoy.yaml")
+    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://tempo:14317"}
+    more = {"GATEWAY_FILES": str(tmp_path), "TMPDIR": str(tmp_path)}
+
+    started = start(tmp_path, DEPLOYMENT="sandbox", OTEL_TRACES_SAMPLER_ARG=share, **named, **more)
+
+    assert f"--config-path {tmp_path}/envoy.yaml" in started.stdout, started.stderr
+    text = (tmp_path / "envoy.yaml").read_text()
+    assert '"address": "tempo", "port_value": 14317' in text
+    assert {int(n) for n in re.findall(r'"sampling_percentage": {"numerator": (\d+)', text)} == {
+        numerator
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://tempo:4317"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://tempo"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://tempo/s:1"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://t:1", "OTEL_TRACES_SAMPLER_ARG": "2"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://t:1", "OTEL_TRACES_SAMPLER_ARG": "0.0x"},
+    ],
+)
+def test_a_container_refuses_a_collector_that_is_none(
+    wrong: dict[str, str], tmp_path: Path
+) -> None:
+    refused = start(tmp_path, DEPLOYMENT="sandbox", **wrong)
+
+    assert refused.returncode == 1
+    assert re.match(r"gateway cannot start: OTEL_\w+ must be ", refused.stderr)

@@ -9,7 +9,7 @@ from services.payments.base.disk import publish_disk
 
 
 def test_the_disk_of_the_folder_is_published(tmp_path: Path) -> None:
-    publish_disk(tmp_path)
+    publish_disk(str(tmp_path))
 
     size = REGISTRY.get_sample_value("caravel_disk_size_bytes", {"disk": "database"})
     free = REGISTRY.get_sample_value("caravel_disk_free_bytes", {"disk": "database"})
