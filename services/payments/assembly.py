@@ -155,7 +155,7 @@ def build_server(
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
-        *_for_operators(config, operators, ports, rates),
+        *_for_operators(config, operators, ports, orders, rates),
         InspectionServicer(Inspecting(operators.inspected), exposure, orders.scoreboards),
     )
 
@@ -194,8 +194,9 @@ def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> We
 
 
 def _for_operators(
-    config: ServiceSettings, stores: OperatorStores, ports: OrderPorts, rates: Rates
+    config: ServiceSettings, stores: OperatorStores, ports: OrderPorts, orders: Orders, rates: Rates
 ) -> Sequence[Servicer]:
+    """The rates are the market's, without any override."""
     return open_servicers(
         stores,
         load_policy(config.policy_file),
@@ -203,6 +204,7 @@ def _for_operators(
         corridors=ports.corridors,
         rates=rates,
         declared=lambda: ports.declared.current,
+        corrections=orders.correcting,
         is_live=config.deployment is Deployment.LIVE,
     )
 

@@ -7,10 +7,15 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from deploy.local.commands import operate
 from deploy.local.commands.operators import Words, call, path_of, who
 from deploy.local.process.terminal import Problem, say
 
 PROPOSALS, OVERRIDES = "/api/admin/proposals", "/api/admin/rate-overrides"
+OVERRIDE = "override"
+# The verbs on a payment that two people can agree on.
+ON_PAYMENTS = ("force", "refund", "correct", "release", "resolve")
+RESUMED = {"resume-provider": "provider", "resume-corridor": "corridor_id"}
 Add = Callable[..., argparse.ArgumentParser]
 
 
@@ -40,21 +45,14 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
 
 
 def _add_propose(propose: argparse.ArgumentParser) -> None:
-    propose.add_argument(
-        "verb", choices=["override", "release", "resolve", "resume-provider", "resume-corridor"]
-    )
+    propose.add_argument("verb", choices=[OVERRIDE, *ON_PAYMENTS, *RESUMED])
     propose.add_argument("target", help="id of the corridor or the payment, or the provider")
     propose.add_argument("--reason", required=True, help="for the one who approves, and the log")
     override = propose.add_argument_group("of override")
     override.add_argument("--rate", help="the middle in the place of the market's, as 1540.5")
     override.add_argument("--margin", type=int, help="our margin in its place, in basis points")
     override.add_argument("--hours", type=float, default=2.0, help="for how long (2)")
-    release = propose.add_argument_group("of release")
-    release.add_argument("--honour-locked-rate", action="store_true", help="of late funds")
-    resolve = propose.add_argument_group("of resolve")
-    resolve.add_argument("--outcome", choices=["SUCCEEDED", "FAILED"])
-    resolve.add_argument("--evidence", default="", help="as 'statement of 2026-11-26, line 12'")
-    resolve.add_argument("--provider-unreachable", action="store_true", help="it is known to be")
+    operate.add_fields(propose)
 
 
 def _propose(words: Words) -> int:
@@ -63,21 +61,10 @@ def _propose(words: Words) -> int:
 
 
 def _verb(words: Words) -> Mapping[str, Any]:
-    if words.verb == "release":
-        order = {"transaction_id": words.target, "honour_locked_rate": words.honour_locked_rate}
-        return {"release_hold": order}
-    if words.verb == "resolve":
-        order = {
-            "transaction_id": words.target,
-            "outcome": words.outcome or "OUTCOME_UNSPECIFIED",
-            "evidence": words.evidence,
-            "provider_unreachable": words.provider_unreachable,
-        }
-        return {"resolve_attempt": order}
-    if words.verb == "resume-provider":
-        return {"resume_provider": {"provider": words.target}}
-    if words.verb == "resume-corridor":
-        return {"resume_corridor": {"corridor_id": words.target}}
+    if words.verb in ON_PAYMENTS:
+        return operate.order_of(words)
+    if words.verb in RESUMED:
+        return {words.verb.replace("-", "_"): {RESUMED[words.verb]: words.target}}
     ends_at = datetime.now(UTC) + timedelta(hours=words.hours)
     order = {"corridor_id": words.target, "ends_at": f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"}
     order |= {"rate": words.rate} if words.rate is not None else {}

@@ -34,9 +34,15 @@ def path_of(collection: str, text: str) -> str:
     return f"{collection}/{quote(text, safe='')}"
 
 
-def call(words: Words, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    """The answer. Raises Problem with the reason of a refusal."""
-    headers = {"accept": "application/json", **_credential(words)}
+def call(
+    words: Words,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    more: Mapping[str, str] | None = None,
+) -> Any:
+    """The answer, to a request with more headers. Raises Problem with the reason of a refusal."""
+    headers = {"accept": "application/json", **_credential(words), **(more or {})}
     data = None
     if body is not None:
         headers["content-type"] = "application/json"

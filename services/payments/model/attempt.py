@@ -368,18 +368,20 @@ class Capabilities:
 
     def absence_is_evidence(self, attempt: Attempt, asked_at: datetime) -> bool:
         """Whether "absent", as an answer to a question of then, proves that the provider never had
-        the operation and never will: its declared lag has passed since the last moment at which a
-        request could have left."""
-        if self.look_up is LookUp.NONE or attempt.leaves_until is None:
-            return self.look_up is not LookUp.NONE
+        the operation and never will."""
+        counts_from = self.absence_counts_from(attempt)
+        return self.look_up is not LookUp.NONE and (counts_from is None or asked_at > counts_from)
+
+    def absence_counts_from(self, attempt: Attempt) -> datetime | None:
+        """The moment after which "absent" proves that, its lag included; None where none left."""
         lag = self.look_up_lag if self.look_up is LookUp.EVENTUAL else timedelta(0)
-        return asked_at > attempt.leaves_until + CLOCK_SKEW + max(lag, LANDING)
+        return (ends := attempt.leaves_until) and ends + CLOCK_SKEW + max(lag, LANDING)
 
     def may_send_again(self, attempt: Attempt, now: datetime) -> bool:
         """Whether the same key cannot be a second operation.
 
-        It cannot for 80 % of the key's lifetime; and not after it either, where the provider is
-        known not to have the operation and recognises a reference that it has forgotten.
+        It cannot for 80 % of its lifetime; and not after it, where the provider is known not to
+        have the operation and recognises a reference that it has forgotten.
         """
         if attempt.sent_at is None or now - attempt.sent_at < key_usable_for(self.key_lifetime):
             return True

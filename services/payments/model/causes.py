@@ -60,9 +60,11 @@ class Cause(StrEnum):
     PAYER_ASKED = "payer_asked"
     # No offramp of the route can pay now; the route rests.
     PAYOUT_WAITS = "payout_waits"
+    # An operator has it paid out by an offramp of choice.
+    PAYOUT_FORCED = "payout_forced"
     # The provider has refused the recipient; the merchant corrects it or refunds.
     RECIPIENT_REFUSED = "recipient_refused"
-    # The merchant has named another recipient, and it is paid out again.
+    # The merchant, or an operator, has named another recipient, and it is paid out again.
     RECIPIENT_CORRECTED = "recipient_corrected"
     # An earlier recipient was paid after all, and the payment shows that one again.
     EARLIER_RECIPIENT_PAID = "earlier_recipient_paid"
@@ -102,6 +104,7 @@ class Cause(StrEnum):
     HELD_DISPUTED = "held_disputed"
     HELD_LATE_FUNDS = "held_late_funds"
     HELD_LATE_SUCCESS = "held_late_success"
+    HELD_OPERATOR = "held_operator"
     HELD_OUTCOME_UNKNOWN = "held_outcome_unknown"
     HELD_PAYOUT_FAILED = "held_payout_failed"
     HELD_PAYOUT_UNCONFIRMED = "held_payout_unconfirmed"
@@ -127,6 +130,7 @@ HELD: Mapping[HoldReason, Cause] = {
     HoldReason.DISPUTED: Cause.HELD_DISPUTED,
     HoldReason.LATE_FUNDS: Cause.HELD_LATE_FUNDS,
     HoldReason.LATE_SUCCESS: Cause.HELD_LATE_SUCCESS,
+    HoldReason.OPERATOR: Cause.HELD_OPERATOR,
     HoldReason.OUTCOME_UNKNOWN: Cause.HELD_OUTCOME_UNKNOWN,
     HoldReason.PAYOUT_FAILED: Cause.HELD_PAYOUT_FAILED,
     HoldReason.PAYOUT_UNCONFIRMED: Cause.HELD_PAYOUT_UNCONFIRMED,

@@ -17,6 +17,8 @@ class Verb(StrEnum):
     REFUND = "/refunds"
     # Merchants: has the refund tried again that has failed.
     RETRY = ":retry"
+    # Operators: pays out by an offramp of choice, once the ones before it are known to be unpaid.
+    FORCE = ":force"
     # Operators, of a dead letter: the step is tried again.
     REQUEUE = ":requeue"
 
@@ -29,6 +31,7 @@ class HoldReason(StrEnum):
     DISPUTED = "disputed"
     LATE_FUNDS = "late_funds"
     LATE_SUCCESS = "late_success"
+    OPERATOR = "operator"
     OUTCOME_UNKNOWN = "outcome_unknown"
     PAYOUT_FAILED = "payout_failed"
     PAYOUT_UNCONFIRMED = "payout_unconfirmed"
@@ -55,7 +58,7 @@ HOLDS: Mapping[HoldReason, Hold] = {
     ),
     HoldReason.DISCARDED: Hold(
         meaning="An operator has taken over a step that kept breaking down.",
-        verbs=(Verb.RELEASE, Verb.RESOLVE),
+        verbs=(Verb.RELEASE, Verb.RESOLVE, Verb.FORCE),
     ),
     HoldReason.DISPUTED: Hold(
         meaning="A claim against the collection stands in the way of the payout or the refund.",
@@ -69,17 +72,21 @@ HOLDS: Mapping[HoldReason, Hold] = {
         meaning="Something succeeded at a provider that is over by our record, or was never ours.",
         verbs=(Verb.RELEASE,),
     ),
+    HoldReason.OPERATOR: Hold(
+        meaning="An operator has put the payment on hold.",
+        verbs=(Verb.RELEASE, Verb.RESOLVE),
+    ),
     HoldReason.OUTCOME_UNKNOWN: Hold(
         meaning="The provider has not said in time whether money moved.",
         verbs=(Verb.RELEASE, Verb.RESOLVE),
     ),
     HoldReason.PAYOUT_FAILED: Hold(
         meaning="No provider pays it out, and the onramp gives nothing back.",
-        verbs=(Verb.RELEASE, Verb.REFUND),
+        verbs=(Verb.RELEASE, Verb.REFUND, Verb.FORCE),
     ),
     HoldReason.PAYOUT_UNCONFIRMED: Hold(
         meaning="Before money is sent again, no provider confirms that a payout was not paid.",
-        verbs=(Verb.RELEASE,),
+        verbs=(Verb.RELEASE, Verb.FORCE),
     ),
     HoldReason.PROVIDER_CONTRADICTS: Hold(
         meaning="The provider denies an operation that it had acknowledged.",
@@ -87,7 +94,7 @@ HOLDS: Mapping[HoldReason, Hold] = {
     ),
     HoldReason.PROVIDER_UNKNOWN: Hold(
         meaning="The provider of an open attempt is not in this deployment.",
-        verbs=(Verb.RELEASE,),
+        verbs=(Verb.RELEASE, Verb.FORCE),
     ),
     HoldReason.REFUND_FAILED: Hold(
         meaning="The onramp refuses to give the money back.",

@@ -1,31 +1,29 @@
 """The verbs that two people can agree on, in one table: the preparation of each, the state of its
 target, and the effect of its approval. A verb that is added here can be proposed."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, get_args
 
-from services.payments.mesh.ports import Providers, RateQuery, Rates
-from services.payments.model.attempt import STATED, Answer, Outcome
+from services.payments.mesh.ports import RateQuery, Rates
 from services.payments.model.operator import Operator
 from services.payments.model.pause import PauseKind
-from services.payments.model.payment import Failure, PaymentBusy, read_transaction_id
-from services.payments.operators.decisions import open_attempt
-from services.payments.operators.domain import Action, PaymentNotOnHold
-from services.payments.operators.holds import HoldVerbs, Prepared, allow_any
+from services.payments.operators.domain import Action
 from services.payments.operators.overriding import (
     AgreedOverride,
     OverrideExists,
     order_of,
 )
 from services.payments.operators.pausing import RESUME, PauseNotFound, end_pauses
-from services.payments.operators.policy import OverrideBounds
-from services.payments.operators.ports import Operations, OperatorTransaction
+from services.payments.operators.policy import OverrideBounds, PaymentVerb
+from services.payments.operators.ports import OperatorTransaction
 from services.payments.operators.proposal import Proposal
+from services.payments.operators.verbs.acting import Acting, claimed
+from services.payments.operators.verbs.ready import Ready
+from services.payments.operators.verbs.table import VerbOrder
 from services.shared.corridors import Corridors
 from services.shared.errors import DomainError
 from services.shared.ids import Prefix, encode_id, new_id
-from services.shared.money import Money
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,11 @@ class AgreedVerb(Protocol):
         ...
 
     async def look(
-        self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]
+        self,
+        transaction: OperatorTransaction,
+        target: str,
+        arguments: Mapping[str, Any],
+        prepared: Any,
     ) -> Target:
         """How its target stands. Raises what refuses the verb."""
         ...
@@ -79,7 +81,11 @@ class RateOverriding:
         order.check_distance(trail.market_mid_rate, self._bounds)
 
     async def look(
-        self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]
+        self,
+        transaction: OperatorTransaction,
+        target: str,
+        arguments: Mapping[str, Any],
+        prepared: None,
     ) -> Target:
         """See AgreedVerb.look."""
         held = await transaction.overrides.open_of(target)
@@ -116,82 +122,46 @@ class RateOverriding:
         await transaction.log(approver, Action.RATE_OVERRIDE, order.corridor_id)
 
 
-class _OnHold:
-    """A verb on a payment on hold, which stands as its number of events, state and hold say."""
+class AgreedPaymentVerb:
+    """A verb on one payment, which stands as its number of events, state, hold and attempt say."""
 
-    def __init__(self, holds: HoldVerbs) -> None:
-        self._holds = holds
+    def __init__(self, acting: Acting, action: Action) -> None:
+        self._acting = acting
+        self._action = action
+
+    async def prepare(self, target: str, arguments: Mapping[str, Any]) -> Ready:
+        """See AgreedVerb.prepare."""
+        return await self._acting.ready(self._order(target, arguments))
 
     async def look(
-        self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]
+        self,
+        transaction: OperatorTransaction,
+        target: str,
+        arguments: Mapping[str, Any],
+        prepared: Ready,
     ) -> Target:
-        """See AgreedVerb.look."""
-        payment_id = read_transaction_id(target)
-        payment, is_leased = await transaction.lock(await transaction.owner(payment_id), payment_id)
-        if payment.hold_reason is None:
-            raise PaymentNotOnHold(transaction_id=target)
-        if is_leased:
-            raise PaymentBusy(transaction_id=target)
-        state = f"{payment.version} {payment.state} {payment.hold_reason}"
+        """See AgreedVerb.look; what the verb comes to is decided, and nothing of it is written."""
+        order = self._order(target, arguments)
+        claim = await claimed(transaction, order, Operator(name=""))
+        prepared.decide(claim)
+        payment, attempt = claim.work.payment, claim.work.attempt
+        parts = (payment.version, payment.state, payment.hold_reason, attempt and attempt.key)
+        state = " ".join(str(part) for part in parts if part)
         return Target(state=state, merchant_id=payment.merchant_id)
 
-
-class ReleasingHold(_OnHold):
-    """RELEASE_HOLD: the target is a payment."""
-
-    async def prepare(self, target: str, arguments: Mapping[str, Any]) -> None:
-        """See AgreedVerb.prepare: nobody is asked."""
-
     async def do(
         self,
         transaction: OperatorTransaction,
         proposal: Proposal,
-        prepared: None,
+        prepared: Ready,
         approver: Operator,
     ) -> None:
         """See AgreedVerb.do."""
-        await self._holds.release(
-            transaction,
-            read_transaction_id(proposal.target),
-            approver,
-            allow_any,
-            at_locked_rate=proposal.arguments["honour_locked_rate"],
-        )
+        order = self._order(proposal.target, proposal.arguments)
+        await self._acting.carry_out(transaction, order, approver, prepared)
 
-
-class ResolvingAttempt(_OnHold):
-    """RESOLVE_ATTEMPT: the target is a payment, and its provider is asked."""
-
-    async def prepare(self, target: str, arguments: Mapping[str, Any]) -> Prepared:
-        """See AgreedVerb.prepare."""
-        return await self._holds.prepare(
-            read_transaction_id(target),
-            _stated(arguments),
-            allow_any,
-            provider_unreachable=arguments["provider_unreachable"],
-        )
-
-    async def look(
-        self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]
-    ) -> Target:
-        """See AgreedVerb.look; the attempt that is open is part of how it stands."""
-        found = await super().look(transaction, target, arguments)
-        work = await transaction.claim_one(found.merchant_id, read_transaction_id(target))
-        return replace(found, state=f"{found.state} {open_attempt(work).key}")
-
-    async def do(
-        self,
-        transaction: OperatorTransaction,
-        proposal: Proposal,
-        prepared: Prepared,
-        approver: Operator,
-    ) -> None:
-        """See AgreedVerb.do."""
-        answer = replace(_stated(proposal.arguments), actor=approver.actor)
-        evidence = proposal.arguments["evidence"]
-        await self._holds.resolve(
-            transaction, prepared, approver, answer, evidence=evidence, check=allow_any
-        )
+    def _order(self, target: str, arguments: Mapping[str, Any]) -> VerbOrder:
+        return VerbOrder(action=self._action, target=target, arguments=arguments)
 
 
 class Resuming:
@@ -204,7 +174,11 @@ class Resuming:
         """See AgreedVerb.prepare: nobody is asked."""
 
     async def look(
-        self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]
+        self,
+        transaction: OperatorTransaction,
+        target: str,
+        arguments: Mapping[str, Any],
+        prepared: None,
     ) -> Target:
         """See AgreedVerb.look: it stands as its pauses do."""
         opened = await transaction.pauses.open_of(self._kind, target)
@@ -224,31 +198,12 @@ class Resuming:
 
 
 def agreed_verbs(
-    operations: Operations,
-    providers: Providers,
-    spread: Callable[[], float],
-    *,
-    corridors: Corridors,
-    rates: Rates,
-    bounds: OverrideBounds,
+    acting: Acting, *, corridors: Corridors, rates: Rates, bounds: OverrideBounds
 ) -> Mapping[Action, AgreedVerb]:
     """The table."""
-    holds = HoldVerbs(operations, providers, spread)
+    on_payments: Sequence[PaymentVerb] = get_args(PaymentVerb)
     return {
         Action.RATE_OVERRIDE: RateOverriding(corridors, rates, bounds),
-        Action.RELEASE_HOLD: ReleasingHold(holds),
-        Action.RESOLVE_ATTEMPT: ResolvingAttempt(holds),
         **{verb: Resuming(kind) for kind, verb in RESUME.items()},
+        **{action: AgreedPaymentVerb(acting, action) for action in on_payments},
     }
-
-
-def _stated(arguments: Mapping[str, Any]) -> Answer:
-    outcome, moved = Outcome(arguments["outcome"]), arguments["moved"]
-    evidence = arguments["evidence"]
-    failed = outcome is Outcome.FAILED
-    return Answer(
-        outcome=outcome,
-        provider_reference=arguments["provider_reference"],
-        amount=Money(moved["amount_minor"], moved["currency"]) if moved else None,
-        failure=Failure(code=STATED, message=evidence) if failed else None,
-    )

@@ -1,5 +1,5 @@
-"""The effect of an operator's verb on a payment on hold: the hold ends, or the verb states an
-outcome. The engine goes on from there as from any other evidence."""
+"""The effect of an operator's verb on a hold: it begins, it ends, or the verb states an outcome.
+The engine goes on from there as from any other evidence."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,8 +17,13 @@ from services.payments.model.attempt import STATED, Answer, Attempt, AttemptStat
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
-from services.payments.model.payment import Failure, State
-from services.payments.operators.domain import AttemptNotOpen, NoLockedRate, PaymentNotOnHold
+from services.payments.model.payment import SETTLED, Failure, PaymentOnHold, State
+from services.payments.operators.domain import (
+    AttemptNotOpen,
+    NoLockedRate,
+    PaymentNotHoldable,
+    PaymentNotOnHold,
+)
 
 OPEN = frozenset({AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN})
 
@@ -54,6 +59,18 @@ def take_over(work: Work, operator: Operator) -> Change:
     """A person sees to the payment: the hold stays, under another reason."""
     payment, event = work.payment.held(HoldReason.DISCARDED, actor=operator.actor)
     return replace(release(work), payment=payment, events=(event,))
+
+
+def place_hold(work: Work, operator: Operator) -> Change:
+    """A person stops the payment; what was sent before is not called back. Raises PaymentOnHold or
+    PaymentNotHoldable."""
+    payment = work.payment
+    if payment.hold_reason is not None:
+        raise PaymentOnHold(hold_reason=payment.hold_reason)
+    if payment.state in SETTLED:
+        raise PaymentNotHoldable(state=payment.state, status=payment.status)
+    held, event = payment.held(HoldReason.OPERATOR, actor=operator.actor)
+    return replace(release(work), payment=held, events=(event,))
 
 
 def open_attempt(work: Work) -> Attempt:

@@ -41,6 +41,18 @@ class AttemptNotOpen(NotAllowedNow):
     reason = "ATTEMPT_NOT_OPEN"
 
 
+class ProviderCannotPay(NotAllowedNow):
+    """The provider is no offramp of the corridor that can pay this recipient this amount."""
+
+    reason = "PROVIDER_CANNOT_PAY"
+
+
+class PaymentNotHoldable(NotAllowedNow):
+    """The payment is over, so that there is nothing to hold."""
+
+    reason = "PAYMENT_NOT_HOLDABLE"
+
+
 class OperatorKeyNotFound(NotFound):
     """No operator has a key of this id."""
 
@@ -145,6 +157,11 @@ class Action(StrEnum):
     DISCARD_DEAD_LETTER = "DISCARD_DEAD_LETTER"
     RELEASE_HOLD = "RELEASE_HOLD"
     RESOLVE_ATTEMPT = "RESOLVE_ATTEMPT"
+    FORCE_PAYOUT = "FORCE_PAYOUT"
+    PLACE_HOLD = "PLACE_HOLD"
+    TRY_NOW = "TRY_NOW"
+    REFUND_PAYMENT = "REFUND_PAYMENT"
+    CORRECT_PAYMENT = "CORRECT_PAYMENT"
     CREATE_OPERATOR_KEY = "CREATE_OPERATOR_KEY"
     ROLL_OPERATOR_KEY = "ROLL_OPERATOR_KEY"
     REVOKE_OPERATOR_KEY = "REVOKE_OPERATOR_KEY"

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from services.payments.base.convert import encode_payment
 from services.payments.mesh.ports import Providers, Rates
 from services.payments.model.attempt import Capabilities
 from services.payments.operators.agreed_verbs import agreed_verbs
@@ -21,8 +22,12 @@ from services.payments.operators.servicer.pauses import PauseServicer
 from services.payments.operators.servicer.payments import AdminServicer
 from services.payments.operators.servicer.proposals import ProposalServicer
 from services.payments.operators.servicer.search import SearchServicer
+from services.payments.operators.servicer.verbs import VerbServicer
 from services.payments.operators.trail import Trail
 from services.payments.operators.usecases import Operating
+from services.payments.operators.verbs.acting import Acting
+from services.payments.operators.verbs.ports import Corrections
+from services.payments.operators.verbs.table import payment_verbs
 from services.shared.clock import SystemClock
 from services.shared.corridors import Corridors
 from services.shared.grpc_server import GrpcServer
@@ -44,21 +49,18 @@ def open_servicers(
     corridors: Corridors,
     rates: Rates,
     declared: Callable[[], Mapping[str, Capabilities]],
+    corrections: Corrections,
     is_live: bool,
 ) -> Sequence[Servicer]:
     """The calls. The rates are the market's, without any override; declared gives the newest
     declarations of the providers."""
     operations, trail = stores.operations, Trail(stores.operations)
-    verbs = agreed_verbs(
-        operations,
-        providers,
-        random.random,
-        corridors=corridors,
-        rates=rates,
-        bounds=policy.rate_override,
-    )
+    on_payments = payment_verbs(providers, random.random, corridors, corrections)
+    acting = Acting(operations, on_payments, policy, trail, encode_payment)
+    verbs = agreed_verbs(acting, corridors=corridors, rates=rates, bounds=policy.rate_override)
     return (
-        AdminServicer(Operating(operations, providers, random.random, policy)),
+        AdminServicer(Operating(operations, providers, policy), acting),
+        VerbServicer(acting),
         PauseServicer(Pausing(operations, stores.pauses, corridors, policy)),
         ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),

@@ -14,7 +14,13 @@ from services.shared.money import SOURCE_CURRENCY, Money, parse_amount
 from services.shared.toml_files import read_model
 
 # The verbs on a payment.
-PaymentVerb = Literal[Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT]
+PaymentVerb = Literal[
+    Action.RELEASE_HOLD,
+    Action.RESOLVE_ATTEMPT,
+    Action.FORCE_PAYOUT,
+    Action.REFUND_PAYMENT,
+    Action.CORRECT_PAYMENT,
+]
 # TOML's true is no whole number.
 Whole = Annotated[int, Field(strict=True)]
 
@@ -67,12 +73,18 @@ class SecondPerson(_Section):
     RESOLVE_ATTEMPT: Demand | None = None
     RESUME_PROVIDER: Always | None = None
     RESUME_CORRIDOR: Always | None = None
+    FORCE_PAYOUT: Demand | None = None
+    REFUND_PAYMENT: Demand | None = None
+    CORRECT_PAYMENT: Demand | None = None
 
-    def demand(self, verb: Action) -> Demand | None:
+    def demand(self, verb: PaymentVerb) -> Demand | None:
         """The demand for a verb on a payment; None where one person is enough."""
-        demands: Mapping[Action, Demand | None] = {
+        demands: Mapping[PaymentVerb, Demand | None] = {
             Action.RELEASE_HOLD: self.RELEASE_HOLD,
             Action.RESOLVE_ATTEMPT: self.RESOLVE_ATTEMPT,
+            Action.FORCE_PAYOUT: self.FORCE_PAYOUT,
+            Action.REFUND_PAYMENT: self.REFUND_PAYMENT,
+            Action.CORRECT_PAYMENT: self.CORRECT_PAYMENT,
         }
         return demands[verb]
 
@@ -110,20 +122,18 @@ class PauseBounds(_Section):
 class Policy(_Section):
     """The policy of a deployment."""
 
-    second_person: SecondPerson = SecondPerson(RATE_OVERRIDE=Always())
+    second_person: SecondPerson = SecondPerson(
+        RATE_OVERRIDE=Always(), FORCE_PAYOUT=Demand(), CORRECT_PAYMENT=Demand()
+    )
     proposals: Lifetimes = Lifetimes()
     rate_override: OverrideBounds = OverrideBounds()
     pauses: PauseBounds = PauseBounds()
 
-    def refuse_alone(
-        self, verb: PaymentVerb, amount: Money, *, also: Sequence[PaymentVerb] = ()
-    ) -> None:
-        """Raises ApprovalRequired where one person is not enough for a payment of this amount; also
-        by the demands for other verbs, whose work this one does as well."""
-        for one in (verb, *also):
-            demand = self.second_person.demand(one)
-            if demand is not None and demand.covers(amount):
-                raise ApprovalRequired(verb=verb)
+    def needs_second_person(self, verbs: Sequence[PaymentVerb], amount: Money) -> bool:
+        """Whether one person is not enough for a payment of this amount, by the demand for any of
+        these verbs, whose work is done together."""
+        demands = (self.second_person.demand(verb) for verb in verbs)
+        return any(demand is not None and demand.covers(amount) for demand in demands)
 
     def refuse_resuming_alone(self, verb: Action) -> None:
         """Raises ApprovalRequired where one person is not enough to end a pause."""

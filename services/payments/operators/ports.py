@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
@@ -23,6 +24,7 @@ from services.payments.operators.overview import OverviewStore
 from services.payments.operators.pause_ports import PauseRows, PauseStore
 from services.payments.operators.proposal import Party, Proposal, ProposalState
 from services.payments.operators.search import SearchStore
+from services.payments.operators.verbs.ports import Effect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +137,24 @@ class OperatorTransaction(Protocol):
 
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
         """See WorkTransaction.lock."""
+        ...
+
+    async def corrections(self, merchant_id: str, payment_id: UUID) -> int:
+        """See WorkTransaction.corrections."""
+        ...
+
+    async def answer(self, key: IdempotencyKey) -> StoredAnswer | None:
+        """See WorkTransaction.answer."""
+        ...
+
+    async def keep_answer(
+        self, key: IdempotencyKey, answer: StoredAnswer, payment_id: UUID, *, operation: str
+    ) -> StoredAnswer:
+        """See WorkTransaction.keep_answer."""
+        ...
+
+    async def effect(self, before: Payment) -> Effect:
+        """All that this transaction has done to a payment since it stood like that."""
         ...
 
     async def requeue(self, key: LetterKey) -> bool:

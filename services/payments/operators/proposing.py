@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.payments.engine.decisions.forced import PayoutStillOpen
 from services.payments.model.operator import Operator
 from services.payments.operators.agreed_verbs import AgreedVerb
 from services.payments.operators.domain import CLOCK, Action, ProviderNotAsked
@@ -44,8 +45,9 @@ from services.shared.rollback import repeated
 
 # A verb that is refused for one of these cannot be done later either; for any other it may.
 _FINAL = (NotAllowedNow, NotFound, OutOfRange)
-# Of those, the ones that pass: a provider answers again, an override ends, the market comes back.
-_PASSING = (OverrideExists, OverrideTooFar, ProviderNotAsked)
+# Of those, the ones that pass: a provider answers again, a payout has an outcome, an override ends,
+# the market comes back.
+_PASSING = (OverrideExists, OverrideTooFar, PayoutStillOpen, ProviderNotAsked)
 
 
 class _CannotBeDone(Exception):
@@ -78,8 +80,8 @@ class Proposing:
         """
         async with self._trail.attempt(operator, Action.CREATE_PROPOSAL, draft.target):
             verb = self._verbs[draft.verb]
-            await verb.prepare(draft.target, draft.arguments)
-            return await self._add(replace(operator, note=draft.reason), draft, verb)
+            prepared = await verb.prepare(draft.target, draft.arguments)
+            return await self._add(replace(operator, note=draft.reason), draft, verb, prepared)
 
     async def get(self, proposal_id: str) -> Proposal:
         """One proposal. Raises ProposalNotFound."""
@@ -165,12 +167,14 @@ class Proposing:
         return await self._stores.overrides.now()
 
     @repeated
-    async def _add(self, operator: Operator, draft: Draft, verb: AgreedVerb) -> Proposal:
+    async def _add(
+        self, operator: Operator, draft: Draft, verb: AgreedVerb, prepared: Any
+    ) -> Proposal:
         async with self._operations.begin() as transaction:
             # One that is past its time stands in nobody's way.
             await transaction.proposals.expire()
             now = await transaction.proposals.now()
-            target = await verb.look(transaction, draft.target, draft.arguments)
+            target = await verb.look(transaction, draft.target, draft.arguments, prepared)
             payload = draft.payload
             wanted = Proposal(
                 id=new_id(),
@@ -225,7 +229,7 @@ class Proposing:
             with _final():
                 if await transaction.proposals.is_revoked(found.proposer):
                     raise ProposerRevoked(proposal_id=found.proposal_id)
-                target = await verb.look(transaction, found.target, found.arguments)
+                target = await verb.look(transaction, found.target, found.arguments, prepared)
                 if target.state != found.target_state:
                     raise TargetChanged(target=found.target)
             approved = await transaction.proposals.decide(found, ProposalState.APPROVED, by)

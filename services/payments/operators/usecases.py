@@ -1,19 +1,18 @@
-"""The operators' verbs: look at what is set aside, have it tried again or give it up, end a hold,
-and state how an attempt ended. Each is one transaction with its entry in the log of actions; one
-that is refused has an entry too."""
+"""The operators' lists, and their verbs on dead letters: have it tried again, or give it up. Each
+verb is one transaction with its entry in the log of actions; one that is refused has an entry too.
+The verbs on payments are in acting."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.mesh.ports import Providers
-from services.payments.model.attempt import Answer
 from services.payments.model.causes import Cause
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
-from services.payments.model.payment import Payment, read_transaction_id
+from services.payments.model.payment import PaymentBusy
 from services.payments.model.progress import expected_times
 from services.payments.model.timing import Waiting
 from services.payments.operators.decisions import end_hold, take_over
@@ -25,10 +24,10 @@ from services.payments.operators.domain import (
     LetterKey,
     read_dead_letter_id,
 )
-from services.payments.operators.holds import HoldVerbs, Prepared, write
-from services.payments.operators.policy import USUAL, PaymentVerb, Policy
+from services.payments.operators.policy import USUAL, ApprovalRequired, Policy
 from services.payments.operators.ports import LetterFilter, Operations, OperatorTransaction
 from services.payments.operators.trail import Trail
+from services.payments.operators.verbs.table import demanding
 from services.shared.errors import Unavailable
 from services.shared.rollback import repeated
 
@@ -42,13 +41,11 @@ class Operating:
         self,
         operations: Operations,
         providers: Providers,
-        spread: Callable[[], float],
         policy: Policy = USUAL,
     ) -> None:
         self._operations = operations
         self._providers = providers
         self._policy = policy
-        self._holds = HoldVerbs(operations, providers, spread)
         self._trail = Trail(operations)
 
     async def dead_letters(
@@ -120,81 +117,6 @@ class Operating:
         async with self._trail.attempt(operator, action, dead_letter_id):
             return await self._move_letter(dead_letter_id, operator, action)
 
-    async def release(
-        self, transaction_id: str, operator: Operator, *, at_locked_rate: bool
-    ) -> Payment:
-        """Ends a hold; of late funds, with the exchange at the locked rate where that is asked for.
-
-        Raises PaymentNotFound, PaymentNotOnHold, NoLockedRate, ApprovalRequired, PaymentBusy,
-        PaymentUnreadable.
-        """
-        async with self._trail.attempt(operator, Action.RELEASE_HOLD, transaction_id):
-            payment_id = read_transaction_id(transaction_id)
-            return await self._release(payment_id, operator, at_locked_rate=at_locked_rate)
-
-    async def resolve(
-        self,
-        transaction_id: str,
-        operator: Operator,
-        answer: Answer,
-        *,
-        evidence: str,
-        provider_unreachable: bool,
-    ) -> Payment:
-        """States how the open attempt of a payment on hold ended; its provider is asked first.
-
-        Raises PaymentNotFound, PaymentNotOnHold, AttemptNotOpen, ProviderContradicts,
-        ProviderNotAsked, ApprovalRequired, PaymentBusy, PaymentUnreadable.
-        """
-        async with self._trail.attempt(operator, Action.RESOLVE_ATTEMPT, transaction_id):
-            prepared = await self._holds.prepare(
-                read_transaction_id(transaction_id),
-                answer,
-                self._refuse_resolving_alone,
-                provider_unreachable=provider_unreachable,
-            )
-            return await self._resolve(prepared, operator, answer, evidence)
-
-    @repeated
-    async def _resolve(
-        self, prepared: Prepared, operator: Operator, answer: Answer, evidence: str
-    ) -> Payment:
-        async with self._operations.begin() as transaction:
-            payment = await self._holds.resolve(
-                transaction,
-                prepared,
-                operator,
-                answer,
-                evidence=evidence,
-                check=self._refuse_resolving_alone,
-            )
-            await transaction.commit()
-        return payment
-
-    @repeated
-    async def _release(
-        self, payment_id: UUID, operator: Operator, *, at_locked_rate: bool
-    ) -> Payment:
-        async with self._operations.begin() as transaction:
-            payment = await self._holds.release(
-                transaction,
-                payment_id,
-                operator,
-                self._refuse_releasing_alone,
-                at_locked_rate=at_locked_rate,
-            )
-            await transaction.commit()
-        return payment
-
-    def _refuse_releasing_alone(self, payment: Payment) -> None:
-        # The release of this hold states that the payout before was not paid.
-        states_outcome = payment.hold_reason == HoldReason.PAYOUT_UNCONFIRMED
-        also: list[PaymentVerb] = [Action.RESOLVE_ATTEMPT] if states_outcome else []
-        self._policy.refuse_alone(Action.RELEASE_HOLD, payment.terms.amount, also=also)
-
-    def _refuse_resolving_alone(self, payment: Payment) -> None:
-        self._policy.refuse_alone(Action.RESOLVE_ATTEMPT, payment.terms.amount)
-
     @repeated
     async def _move_letter(
         self, dead_letter_id: str, operator: Operator, action: Action
@@ -233,10 +155,12 @@ class Operating:
         if work.payment.hold_reason != HoldReason.STEP_FAILED:
             raise missing
         if not discard:
-            # It ends a hold, as a release of the payment does.
-            self._refuse_releasing_alone(work.payment)
+            verbs = demanding(Action.REQUEUE_DEAD_LETTER, work.payment)
+            if self._policy.needs_second_person(verbs, work.payment.terms.amount):
+                raise ApprovalRequired(verb=Action.RELEASE_HOLD)
         change = (
             take_over(work, operator) if discard else end_hold(work, operator, Cause.STEP_REQUEUED)
         )
-        await write(transaction, change)
+        if not await transaction.write([change]):
+            raise PaymentBusy(transaction_id=work.payment.transaction_id)
         return owner

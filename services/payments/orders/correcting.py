@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from services.payments.base.idempotency import Created
 from services.payments.base.view import Encode
-from services.payments.engine.decisions.corrections import correct
+from services.payments.engine.decisions.corrections import Corrected, correct
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.model.payment import Payment, read_transaction_id
@@ -65,6 +65,16 @@ class Correcting:
             checked = await self._checking.ask(needed.question)
         return await self._correct(replace(order, checked=checked))
 
+    async def corrected(self, payment: Payment, given: Recipient) -> Corrected:
+        """The recipient as it will be sent, the result of its account check where the corridor
+        demands one, and the route. Raises what `correct` does about the recipient."""
+        try:
+            payee, route = self._payee(payment, given, None)
+        except CheckNeeded as needed:
+            checked = await self._checking.ask(needed.question)
+            payee, route = self._payee(payment, given, checked)
+        return Corrected(recipient=payee.recipient, check=payee.check, route=route)
+
     async def _correct(self, order: CorrectionOrder) -> Created:
         verb = Verb(
             operation=CORRECT,
@@ -74,14 +84,16 @@ class Correcting:
         )
 
         async def decide(transaction: WorkTransaction, work: Work) -> Change:
-            payee, route = self._payee(work.payment, order)
+            payee, route = self._payee(work.payment, order.recipient, order.checked)
             before = await transaction.corrections(order.merchant_id, verb.payment_id)
             return correct(work, payee.recipient, payee.check, route, corrected_before=before)
 
         return await once(self._store, verb, decide, self._encode)
 
-    def _payee(self, payment: Payment, order: CorrectionOrder) -> tuple[Payee, Route]:
-        payee = self._payees.of_correction(payment, order.recipient)
+    def _payee(
+        self, payment: Payment, given: Recipient, checked: Checked | None
+    ) -> tuple[Payee, Route]:
+        payee = self._payees.of_correction(payment, given)
         route = self._routes.corrected(payment, payee.recipient)
         currency = payment.terms.payout.currency
-        return demanded(payee, order.checked, route.offramps, currency), route
+        return demanded(payee, checked, route.offramps, currency), route

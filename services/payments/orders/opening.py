@@ -52,10 +52,11 @@ class OrderPorts:
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
-    """The merchants' calls, and the scoreboards that operators see too."""
+    """The merchants' calls, and what operators need of them: scoreboards, and corrections."""
 
     servicers: Sequence[PaymentServicer | RefundServicer]
     scoreboards: Scoreboards
+    correcting: Correcting
 
 
 def open_orders(
@@ -77,15 +78,16 @@ def open_orders(
     checking = Checking(payees, ports.providers)
     creation = Creation(pricing, payees, store, encode_payment)
     scoreboards = Scoreboards(ports.counts, corridors, ports.rates, offers, clock)
+    correcting = Correcting(work, payees, checking, routes, encode_payment)
     payments = PaymentServicer(
         CheckedCreation(in_batches(creation, batch_max, waiting_max), checking),
         Reading(store),
         cancelling=Cancelling(work),
-        correcting=Correcting(work, payees, checking, routes, encode_payment),
+        correcting=correcting,
         quotes=Quotes(pricing, offers, payees, store),
         checking=checking,
         payees=payees,
         scoreboards=scoreboards,
     )
     refunds = RefundServicer(Refunds(work, store, encode_refund))
-    return Orders(servicers=(payments, refunds), scoreboards=scoreboards)
+    return Orders(servicers=(payments, refunds), scoreboards=scoreboards, correcting=correcting)

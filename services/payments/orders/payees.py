@@ -1,29 +1,21 @@
-"""The recipients that merchants name: read from a request, checked by the corridor's rules before
+"""The recipients that merchants name: checked by the corridor's rules before
 anything is priced, and in a sandbox filled in by the corridor's example."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from services.payments.base.problems import Problems
 from services.payments.mesh.ports import HolderQuery
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Quote, QuoteMismatch
 from services.shared.corridors import Corridors
 from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, field_invalid
-from services.shared.recipients import AccountCheck, Recipient, given_fields
+from services.shared.recipients import AccountCheck, Recipient
 from services.shared.recipients.rules import (
     FIELD_REQUIRED,
     CheckDemand,
     KindRules,
     RecipientRules,
-    path_of,
 )
-from services.shared.recipients.wire import read_recipient
-from services.shared.text import limited_text
-
-LONGEST_TEXT = 140
-_KINDS = "bank_account, mobile_money or wallet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +29,6 @@ class Payee:
     rules: KindRules | None = field(default=None, compare=False)
     # The result of the account check, where its corridor demands one.
     check: AccountCheck | None = None
-
-
-def read_given(request: Any, problems: Problems) -> Recipient | None:
-    """The recipient of a request, its texts visible; what is wrong with it goes to the problems.
-    None where the request names none."""
-    if not request.HasField("recipient"):
-        return None
-    recipient = read_recipient(request.recipient)
-    if recipient is None:
-        words = f"recipient must have one kind: {_KINDS}"
-        problems.add(field_invalid("recipient", words, FIELD_REQUIRED))
-        return None
-    for name, text in given_fields(recipient).items():
-        problems.read(limited_text(path_of(recipient.kind, name), LONGEST_TEXT), text, "")
-    return recipient
 
 
 class Payees:

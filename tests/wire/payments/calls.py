@@ -28,6 +28,7 @@ STUBS = {
     "OverviewService": "overview",
     "PauseService": "pauses",
     "ProposalService": "proposals",
+    "VerbService": "verbs",
     "MerchantService": "merchants",
     "KeyService": "keys",
     "TokenService": "tokens",

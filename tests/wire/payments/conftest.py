@@ -23,6 +23,7 @@ from caravel.payments.v1 import (
     refunds_pb2_grpc,
     search_pb2_grpc,
     tokens_pb2_grpc,
+    verbs_pb2_grpc,
     webhooks_pb2_grpc,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -77,6 +78,7 @@ class Service:
     proposals: "proposals_pb2_grpc.ProposalServiceAsyncStub"
     search: "search_pb2_grpc.SearchServiceAsyncStub"
     overview: "overview_pb2_grpc.OverviewServiceAsyncStub"
+    verbs: "verbs_pb2_grpc.VerbServiceAsyncStub"
     tokens: "tokens_pb2_grpc.TokenServiceAsyncStub"
     fees: FixedFees
     rates: FixedRates
@@ -204,4 +206,5 @@ def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
         "proposals": proposals_pb2_grpc.ProposalServiceStub(channel),
         "search": search_pb2_grpc.SearchServiceStub(channel),
         "overview": overview_pb2_grpc.OverviewServiceStub(channel),
+        "verbs": verbs_pb2_grpc.VerbServiceStub(channel),
     }

@@ -62,13 +62,13 @@ ATTEMPTS = {
             ON done.merchant_id = p.merchant_id AND done.payment_id = p.id
          WHERE coalesce(times, 0) <> CASE WHEN p.state = 'COMPLETED' THEN 1 ELSE 0 END
     """,
-    "a payout keeps another recipient than its payment only where that was corrected": """
+    "a payout keeps a recipient of its own only where a person changed its payment's": """
         SELECT a.key FROM attempts a
          WHERE a.recipient IS NOT NULL
            AND (a.step <> 'payout' OR NOT EXISTS (
                 SELECT FROM payment_events e
                  WHERE e.merchant_id = a.merchant_id AND e.payment_id = a.payment_id
-                   AND e.cause = 'recipient_corrected'))
+                   AND e.cause IN ('recipient_corrected', 'payout_forced')))
     """,
     "what is refunded is the sum of the refunds that succeeded": f"""
         SELECT p.id::text FROM payments p

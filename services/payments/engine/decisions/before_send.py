@@ -1,5 +1,6 @@
-"""Before a refund is sent, or a payout to a corrected recipient, the offramps are asked about every
-payout that was sent: money that one of them has paid out is neither refunded nor paid out again."""
+"""Before a refund is sent, or a payout after a person changed the recipient or the route, the
+offramps are asked about every payout that was sent: money that one of them has paid out is neither
+refunded nor paid out again."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -39,7 +40,7 @@ def ask_first(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Plan:
     sending = plan.work.attempt
     if plan.call is not Call.SEND or sending is None or not _moves_money_again(plan.work, sending):
         return plan
-    payouts = tuple(a for a in plan.work.earlier if _is_to_be_asked_about(a, capabilities))
+    payouts = tuple(a for a in plan.work.earlier if is_to_be_asked_about(a, capabilities))
     if not payouts:
         return plan
     work = replace(plan.work, attempt=payouts[0], payouts=payouts[1:], to_send=sending)
@@ -47,12 +48,13 @@ def ask_first(plan: Plan, capabilities: Mapping[str, Capabilities]) -> Plan:
 
 
 def _moves_money_again(work: Work, sending: Attempt) -> bool:
-    """Whether it is a refund, or a payout after a correction of the recipient."""
+    """Whether it is a refund, or a payout after a person changed the recipient or the route."""
     corrected = sending.step is Step.PAYOUT and work.before_correction > 0
     return sending.step is Step.REFUND or corrected
 
 
-def _is_to_be_asked_about(attempt: Attempt, capabilities: Mapping[str, Capabilities]) -> bool:
+def is_to_be_asked_about(attempt: Attempt, capabilities: Mapping[str, Capabilities]) -> bool:
+    """Whether it is a payout that may have left, and its provider can say what became of it."""
     known = capabilities.get(attempt.provider)
     can_say = known is None or known.look_up is not LookUp.NONE
     left = attempt.succeeded_late or (attempt.sent_at is not None and attempt.code != NEVER_LEFT)
@@ -63,9 +65,9 @@ def after_answer(work: Work, capabilities: Capabilities | None, answer: Answer) 
     """The next question, or the send itself; None where the answer is in its way, or is to be put
     on record first."""
     attempt, sending = live(work), work.to_send
-    if sending is None or not _is_unpaid(attempt, sending, capabilities, answer):
+    if sending is None or not is_unpaid(attempt, sending, capabilities, answer):
         return None
-    if capabilities is not None and capabilities.says_failed(answer) and _counts_moved(attempt):
+    if capabilities is not None and capabilities.says_failed(answer) and counts_moved(attempt):
         return None
     kept = replace(release(work), keeps_lease=True)
     if work.payouts:
@@ -74,12 +76,12 @@ def after_answer(work: Work, capabilities: Capabilities | None, answer: Answer) 
     return Plan(change=kept, call=Call.SEND, work=replace(work, attempt=sending, to_send=None))
 
 
-def _counts_moved(payout: Attempt) -> bool:
+def counts_moved(payout: Attempt) -> bool:
     """Whether money has moved under it by our record, although it is over."""
     return payout.succeeded_late or payout.moved is not None
 
 
-def _is_unpaid(
+def is_unpaid(
     payout: Attempt, sending: Attempt, capabilities: Capabilities | None, answer: Answer
 ) -> bool:
     """Whether the answer agrees with our record: it was not paid, or it has come back.

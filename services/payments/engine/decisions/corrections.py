@@ -2,7 +2,7 @@
 it is paid out again, under a new attempt, once the offramps have said that it was not paid. Where
 the first was paid after all, the payment shows that recipient again, with its route."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from services.payments.engine.decisions.facts import Change, Work
@@ -22,6 +22,15 @@ from services.payments.model.timing import CORRECTIONS_MAX
 from services.shared.recipients import AccountCheck, Recipient, hint
 
 
+@dataclass(frozen=True, kw_only=True)
+class Corrected:
+    """Another recipient as it will be sent, the answer about its account, and the route to it."""
+
+    recipient: Recipient
+    check: AccountCheck | None
+    route: Route
+
+
 def correct(
     work: Work,
     recipient: Recipient,
@@ -29,6 +38,7 @@ def correct(
     route: Route | None = None,
     *,
     corrected_before: int = 0,
+    actor: str = "merchant",
 ) -> Change:
     """The payment on its way to another recipient, at its locked rate and payout amount, by the
     route that pays it; by its own where none is given. The first offramp is tried first, and its
@@ -45,7 +55,7 @@ def correct(
         raise PaymentNotCorrectable(status=before.status, maximum=str(CORRECTIONS_MAX))
     payment, event = before.moved(
         State.PAYING_OUT,
-        actor="merchant",
+        actor=actor,
         cause=Cause.RECIPIENT_CORRECTED,
         recipient_before=hint(before.recipient),
         recipient=hint(recipient),

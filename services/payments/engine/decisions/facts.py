@@ -110,7 +110,7 @@ class Work:
 
     @property
     def before_correction(self) -> int:
-        """How many payouts were made to a recipient that was corrected since."""
+        """How many payouts were made before a person last changed the recipient or the route."""
         tried = [a for a in (self.attempt, *self.earlier) if a is not None]
         return sum(attempt.recipient is not None for attempt in tried)
 
@@ -147,7 +147,7 @@ class Change:
     # Those about which their providers were asked without an answer.
     asked_claims: tuple[ClaimEvent, ...] = ()
     repricing: Repricing | None = None
-    # True where the payment has another recipient from this change on.
+    # True where the payment has another recipient or another route from this change on.
     corrects: bool = False
     # True while the worker goes on with it; otherwise the lease ends with this change.
     keeps_lease: bool = False
@@ -155,6 +155,8 @@ class Change:
     due_in: timedelta | None = None
     # For how long nothing may be sent, whatever wakes the payment or ends its hold meanwhile.
     rest: timedelta | None = None
+    # True where `rest` is all that is left of any rest from before.
+    ends_rest: bool = False
 
     @property
     def is_nothing(self) -> bool:

@@ -54,6 +54,7 @@ _CHANGE = (
     Column("expected_version", Integer),
     Column("keeps_lease", Boolean),
     Column("rest_seconds", Double),
+    Column("ends_rest", Boolean),
     Column("due_in_seconds", Double),
     Column("deadline_seconds", Double),
 )
@@ -89,7 +90,7 @@ _WRITE = text(
                                  THEN p.last_error END,
                lease_owner = CASE WHEN r.keeps_lease THEN p.lease_owner END,
                lease_until = CASE WHEN r.keeps_lease THEN p.lease_until END,
-               rests_until = greatest(p.rests_until,
+               rests_until = greatest(CASE WHEN NOT r.ends_rest THEN p.rests_until END,
                                       now() + make_interval(secs => r.rest_seconds)),
                due_at = CASE WHEN r.keeps_lease THEN p.due_at
                              WHEN p.nudged THEN now()
@@ -205,7 +206,8 @@ _CORRECT = text(
            AND a.step = 'payout' AND a.recipient IS NULL
     )
     UPDATE payments p SET recipient = r.recipient, account_check = r.account_check,
-           recipient_is_example = false, route = r.route
+           recipient_is_example = p.recipient_is_example AND r.recipient = r.before,
+           route = r.route
       FROM r
      WHERE p.merchant_id = r.merchant_id AND p.id = r.id
     """
@@ -321,6 +323,7 @@ def _payment_change(change: Change) -> dict[str, Any]:
         **rows.moved_row(payment),
         "keeps_lease": change.keeps_lease,
         "rest_seconds": _seconds(change.rest),
+        "ends_rest": change.ends_rest,
         "due_in_seconds": _seconds(change.due_in),
         "deadline_seconds": _seconds(waits_for(payment)),
         "expected_version": change.before.version,

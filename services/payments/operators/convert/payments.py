@@ -1,7 +1,7 @@
 """The operators' requests about payments, and the answers. The operator comes with the
 credential."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,70 +16,32 @@ from services.payments.base.paging import (
     write_time_token,
     write_token,
 )
-from services.payments.base.problems import Problems
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
-from services.payments.model.attempt import STATED, Answer, Outcome
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import Operator, OperatorAction, operator_of
-from services.payments.model.payment import Failure
 from services.payments.model.principal import Principal
 from services.payments.model.timing import ENDS, Waiting
 from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
 from services.payments.operators.ports import LetterFilter
 from services.shared.errors import field_invalid
-from services.shared.money import CurrencyUnknown, Money, exponent, parse_amount
 from services.shared.text import limited_text
 
 NOTE_MAX = 500
 MERCHANT_MAX = 64
 REFERENCE_MAX = 255
 
-_OUTCOMES: Mapping[int, Outcome] = {
-    admin_pb2.ResolveAttemptRequest.SUCCEEDED: Outcome.SUCCEEDED,
-    admin_pb2.ResolveAttemptRequest.FAILED: Outcome.FAILED,
-}
 _List = (
     admin_pb2.ListDeadLettersRequest
     | admin_pb2.ListOverduePaymentsRequest
     | admin_pb2.ListDisputesRequest
     | admin_pb2.ListOperatorActionsRequest
 )
-_Verb = (
-    admin_pb2.RequeueDeadLetterRequest
-    | admin_pb2.DiscardDeadLetterRequest
-    | admin_pb2.ReleaseHoldRequest
-    | admin_pb2.ResolveAttemptRequest
-)
+_Verb = admin_pb2.RequeueDeadLetterRequest | admin_pb2.DiscardDeadLetterRequest
 
 
 def read_operator(request: _Verb, principal: Principal) -> Operator:
     """The operator of the credential, with the reason. Raises Invalid."""
     return operator_of(principal, limited_text("note", NOTE_MAX)(request.note))
-
-
-def read_resolution(
-    request: admin_pb2.ResolveAttemptRequest, principal: Principal
-) -> tuple[Operator, Answer, str]:
-    """The operator, the outcome, and its evidence. Raises Invalid with every wrong field."""
-    problems = Problems()
-    note = problems.read(limited_text("note", NOTE_MAX), request.note, "")
-    operator = operator_of(principal, note)
-    evidence = problems.read(required_text("evidence", NOTE_MAX), request.evidence, "")
-    reference = problems.read(
-        limited_text("provider_reference", REFERENCE_MAX), request.provider_reference, ""
-    )
-    outcome = problems.read(_read_outcome, str(request.outcome), Outcome.UNKNOWN)
-    moved = problems.read(lambda _: _read_moved(request), "", None)
-    problems.raise_any()
-    failure = Failure(code=STATED, message=evidence) if outcome is Outcome.FAILED else None
-    answer = Answer(
-        outcome=outcome,
-        provider_reference=reference,
-        amount=moved,
-        failure=failure,
-        actor=operator.actor,
-    )
-    return operator, answer, evidence
 
 
 def read_letters_request(request: admin_pb2.ListDeadLettersRequest) -> tuple[LetterFilter, int]:
@@ -214,32 +176,6 @@ def required_text(field: str, longest: int) -> Callable[[str], str]:
         return limited_text(field, longest)(text)
 
     return read
-
-
-def _read_outcome(number: str) -> Outcome:
-    outcome = _OUTCOMES.get(int(number))
-    if outcome is None:
-        reason = "FIELD_INVALID" if int(number) else "FIELD_REQUIRED"
-        raise field_invalid("outcome", "outcome must be SUCCEEDED or FAILED", reason)
-    return outcome
-
-
-def _read_moved(request: admin_pb2.ResolveAttemptRequest) -> Money | None:
-    """The money that the provider has moved; None where it is the amount asked, or nothing."""
-    amount, currency = request.moved_amount, request.moved_currency
-    if not amount and not currency:
-        return None
-    if request.outcome == admin_pb2.ResolveAttemptRequest.FAILED:
-        words = "moved_amount says that something has moved, and FAILED that nothing has"
-        raise field_invalid("moved_amount", words, "FIELDS_CONTRADICTORY")
-    if not currency:
-        raise field_invalid("moved_currency", "moved_currency is required", "FIELD_REQUIRED")
-    try:
-        exponent(currency)
-    except CurrencyUnknown:
-        words = "moved_currency must be an ISO 4217 code such as INR"
-        raise field_invalid("moved_currency", words, "CURRENCY_UNKNOWN") from None
-    return parse_amount(amount, currency, field="moved_amount")
 
 
 def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:

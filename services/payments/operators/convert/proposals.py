@@ -14,9 +14,9 @@ from services.payments.model.operator import Operator, operator_of
 from services.payments.model.principal import Principal
 from services.payments.operators.convert.payments import (
     NOTE_MAX,
-    read_resolution,
     required_text,
 )
+from services.payments.operators.convert.verbs import read_verb
 from services.payments.operators.domain import Action
 from services.payments.operators.overriding import AgreedOverride, OverrideOrder, order_of
 from services.payments.operators.proposal import Draft, Proposal, ProposalState
@@ -129,17 +129,6 @@ def _read_verb(request: proposals_pb2.CreateProposalRequest, principal: Principa
     if which == "rate_override":
         order = _read_override(request.rate_override)
         return Action.RATE_OVERRIDE, order.corridor_id, order.arguments
-    if which == "release_hold":
-        release = request.release_hold
-        _refuse_note(release.note)
-        target = required_text("transaction_id", CORRIDOR_MAX)(release.transaction_id)
-        return (
-            Action.RELEASE_HOLD,
-            target,
-            {"honour_locked_rate": release.honour_locked_rate},
-        )
-    if which == "resolve_attempt":
-        return _read_resolution(request, principal)
     if which == "resume_provider":
         _refuse_note(request.resume_provider.reason)
         name = request.resume_provider.provider
@@ -148,25 +137,12 @@ def _read_verb(request: proposals_pb2.CreateProposalRequest, principal: Principa
         _refuse_note(request.resume_corridor.reason)
         name = request.resume_corridor.corridor_id
         return Action.RESUME_CORRIDOR, required_text("corridor_id", CORRIDOR_MAX)(name), {}
-    return None
-
-
-def _read_resolution(request: proposals_pb2.CreateProposalRequest, principal: Principal) -> _Verb:
-    resolve = request.resolve_attempt
-    _refuse_note(resolve.note)
-    target = required_text("transaction_id", CORRIDOR_MAX)(resolve.transaction_id)
-    _, answer, evidence = read_resolution(resolve, principal)
-    moved = answer.amount
-    arguments = {
-        "evidence": evidence,
-        "moved": {"amount_minor": moved.amount_minor, "currency": moved.currency}
-        if moved
-        else None,
-        "outcome": answer.outcome,
-        "provider_reference": answer.provider_reference,
-        "provider_unreachable": resolve.provider_unreachable,
-    }
-    return Action.RESOLVE_ATTEMPT, target, arguments
+    if which is None:
+        return None
+    verb = getattr(request, which)
+    _refuse_note(verb.note)
+    asked, _ = read_verb(verb, principal)
+    return asked.action, asked.target, asked.arguments
 
 
 def _refuse_note(note: str) -> None:

@@ -5,13 +5,15 @@ from typing import Any
 import grpc
 from caravel.payments.v1 import admin_pb2, admin_pb2_grpc, payments_pb2
 
-from services.payments.base.convert import write_dispute, write_payment
+from services.payments.base.convert import write_dispute
 from services.payments.base.paging import read_id_page, write_id_token
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.authoriser import acting_principal
 from services.payments.model.operator import OperatorAction, UnreadableAction
 from services.payments.operators.convert import payments as convert
+from services.payments.operators.convert.verbs import read_verb
 from services.payments.operators.usecases import Operating
+from services.payments.operators.verbs.acting import Acting
 from services.shared.grpc_server import GrpcServer
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -20,8 +22,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     """caravel.payments.v1.AdminService."""
 
-    def __init__(self, operating: Operating) -> None:
+    def __init__(self, operating: Operating, acting: Acting) -> None:
         self._operating = operating
+        self._acting = acting
 
     def add_to(self, server: GrpcServer) -> None:
         """Has the server answer this service's calls."""
@@ -62,26 +65,17 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.ReleaseHoldRequest, context: Context
     ) -> payments_pb2.Payment:
         """See admin.proto."""
-        payment = await self._operating.release(
-            request.transaction_id,
-            convert.read_operator(request, acting_principal()),
-            at_locked_rate=request.honour_locked_rate,
-        )
-        return write_payment(payment)
+        order, operator = read_verb(request, acting_principal())
+        done = await self._acting.act(order, operator)
+        return payments_pb2.Payment.FromString(done.response)
 
     async def ResolveAttempt(  # noqa: N802 - the contract's name
         self, request: admin_pb2.ResolveAttemptRequest, context: Context
     ) -> payments_pb2.Payment:
         """See admin.proto."""
-        operator, answer, evidence = convert.read_resolution(request, acting_principal())
-        payment = await self._operating.resolve(
-            request.transaction_id,
-            operator,
-            answer,
-            evidence=evidence,
-            provider_unreachable=request.provider_unreachable,
-        )
-        return write_payment(payment)
+        order, operator = read_verb(request, acting_principal())
+        done = await self._acting.act(order, operator)
+        return payments_pb2.Payment.FromString(done.response)
 
     async def ListOverduePayments(  # noqa: N802 - the contract's name
         self, request: admin_pb2.ListOverduePaymentsRequest, context: Context

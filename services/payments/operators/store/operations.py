@@ -22,16 +22,18 @@ from services.payments.engine.store.work import PostgresWorkTransaction
 from services.payments.model.dispute import NO_DEADLINE, OPEN, OpenDispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
-from services.payments.model.payment import PaymentNotFound
+from services.payments.model.payment import Payment, PaymentNotFound
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.timing import Waiting
 from services.payments.operators.domain import Action, DeadLetter, LetterKey
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.actions import log_action, log_refusal
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
+from services.payments.operators.store.effects import read_effect
 from services.payments.operators.store.overrides import OverrideRows
 from services.payments.operators.store.pauses import PauseRows
 from services.payments.operators.store.proposals import ProposalRows
+from services.payments.operators.verbs.ports import Effect
 from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter, without_encoder
 from services.shared.db import autocommitted, connected
@@ -197,6 +199,11 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         work = await super().claim_one(merchant_id, payment_id)
         await end_of_payment(self._connection, merchant_id, payment_id)
         return work
+
+    async def effect(self, before: Payment) -> Effect:
+        """See OperatorTransaction.effect."""
+        after, _ = await self.lock(before.merchant_id, before.id)
+        return await read_effect(self._connection, before, after)
 
     async def requeue(self, key: LetterKey) -> bool:
         """See OperatorTransaction.requeue."""

@@ -22,13 +22,20 @@ from services.payments.base.idempotency import fingerprint_of
 from services.payments.base.instants import read_instant
 from services.payments.base.paging import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from services.payments.base.problems import Problems, fields_invalid
+from services.payments.base.requests import (
+    read_amount_usd,
+    read_given,
+    read_new_recipient,
+    read_refund_reason,
+    refuse_unclear_part,
+)
 from services.payments.model.payment import STATUS_OF, State, Status
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import read_quote_id
 from services.payments.orders.checking import CheckOrder
 from services.payments.orders.correcting import CorrectionOrder
 from services.payments.orders.creation import PaymentOrder
-from services.payments.orders.payees import Payees, read_given
+from services.payments.orders.payees import Payees
 from services.payments.orders.payers import payer_print, read_payer
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.pricing import QuoteOrder
@@ -54,7 +61,7 @@ def read_payment_order(
     """A validated order. Raises Invalid with every field that is wrong, or QuoteNotFound."""
     problems = Problems()
     user_id = problems.read(_user_id, request.user_id, _NOBODY)
-    amount = problems.read(_amount_usd, request.amount_usd, _NOTHING)
+    amount = problems.read(read_amount_usd, request.amount_usd, _NOTHING)
     currency = problems.read(_currency, request.destination_currency, "")
     country = problems.read(_country, request.destination_country, "")
     recipient = read_given(request, problems)
@@ -98,15 +105,12 @@ def read_refund_order(
     request: refunds_pb2.CreateRefundRequest, *, key: str, merchant_id: MerchantId
 ) -> RefundOrder:
     """A validated order for a refund. Raises Invalid, also where it does not say how much."""
-    if request.full and request.amount_usd:
-        words = "amount_usd or full: true, not both"
-        raise fields_invalid(("amount_usd", "full"), words, "FIELDS_CONTRADICTORY")
-    if not request.full and not request.amount_usd:
-        words = "amount_usd, or full: true for all that is left, is required"
-        raise fields_invalid(("amount_usd", "full"), words, "FIELD_REQUIRED")
+    refuse_unclear_part(request)
     problems = Problems()
-    amount = problems.read(_amount_usd, request.amount_usd, None) if request.amount_usd else None
-    reason = problems.read(_reason, request.reason, "")
+    amount = (
+        problems.read(read_amount_usd, request.amount_usd, None) if request.amount_usd else None
+    )
+    reason = problems.read(read_refund_reason, request.reason, "")
     problems.raise_any()
     return RefundOrder(
         merchant_id=merchant_id,
@@ -141,11 +145,7 @@ def read_correction_order(
     request: corrections_pb2.CorrectRecipientRequest, *, key: str, merchant_id: MerchantId
 ) -> CorrectionOrder:
     """A validated order for another recipient. Raises Invalid with every field that is wrong."""
-    problems = Problems()
-    recipient = read_given(request, problems)
-    problems.raise_any()
-    if recipient is None:
-        raise field_invalid("recipient", "recipient is required", "FIELD_REQUIRED")
+    recipient = read_new_recipient(request, Problems())
     return CorrectionOrder(
         merchant_id=merchant_id,
         transaction_id=request.transaction_id,
@@ -194,7 +194,7 @@ def _fixed_amount(
         words = "amount_usd or payout_amount is required"
         problems.add(fields_invalid(both, words, "FIELD_REQUIRED"))
     elif by_amount:
-        return problems.read(_amount_usd, request.amount_usd, _NOTHING)
+        return problems.read(read_amount_usd, request.amount_usd, _NOTHING)
     elif currency:
         return problems.read(_payout_in(currency), request.payout_amount, _NOTHING)
     return _NOTHING
@@ -279,13 +279,8 @@ def _user_id(text: str) -> UUID:
     return UUID(text)
 
 
-def _amount_usd(text: str) -> Money:
-    return parse_amount(text, SOURCE_CURRENCY, field="amount_usd")
-
-
 _payment_method = limited_text("payment_method", 255)
 _reference = limited_text("reference", 140)
-_reason = limited_text("reason", 140)
 
 
 def _currency(text: str) -> str:

@@ -133,7 +133,7 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     (
         "UPDATE attempts SET recipient = (SELECT p.recipient FROM payments p "
         "WHERE p.id = attempts.payment_id) WHERE step = 'collection'",
-        ("a payout keeps another recipient than its payment only where that was corrected",),
+        ("a payout keeps a recipient of its own only where a person changed its payment's",),
     ),
     (
         "UPDATE attempts SET number = 2 WHERE step = 'payout'",

@@ -1,16 +1,13 @@
 """The commands of two operators: the request of each, and the answer for a person."""
 
-import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from deploy.local.commands import cli
 from services.shared.well_known import SANDBOX_OPERATORS
+from tests.unit.local.commands.listening import Listener, listening, run
 
 PROPOSAL = {
     "proposal_id": "prp_1",
@@ -30,48 +27,10 @@ REFUSAL = {
 }
 
 
-@dataclass
-class Listener:
-    """Keeps the requests, and gives the same answer to each."""
-
-    url: str = ""
-    status: int = 200
-    answer: Any = field(default_factory=lambda: PROPOSAL)
-    requests: list[tuple[str, str, str, Any]] = field(default_factory=list)
-
-
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    kept = Listener()
-
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            length = int(self.headers.get("content-length", 0))
-            body = json.loads(self.rfile.read(length)) if length else None
-            who = self.headers.get("authorization", "")
-            kept.requests.append((self.command, self.path, who, body))
-            text = json.dumps(kept.answer).encode()
-            self.send_response(kept.status)
-            self.send_header("content-length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_GET = do_POST = _answer  # noqa: N815
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        kept.url = f"http://127.0.0.1:{server.server_port}"
+    with listening(PROPOSAL) as kept:
         yield kept
-        server.shutdown()
-
-
-def run(listener: Listener, *words: str) -> object:
-    with pytest.raises(SystemExit) as ended:
-        cli.main([*words, "--url", listener.url])
-    return ended.value.code
 
 
 def test_an_override_is_proposed_for_some_hours(
@@ -99,6 +58,8 @@ def test_an_override_is_proposed_for_some_hours(
     [
         (["override", "us-ng", "--margin", "0"], {"markup_basis_points": 0}),
         (["release", "pay_1", "--honour-locked-rate"], {"honour_locked_rate": True}),
+        (["force", "pay_1", "--provider", "paystack"], {"provider": "paystack"}),
+        (["refund", "pay_1", "--full"], {"full": True, "amount_usd": ""}),
         (
             ["resolve", "pay_1", "--outcome", "FAILED", "--evidence", "line 12"],
             {"outcome": "FAILED", "evidence": "line 12", "provider_unreachable": False},

@@ -1,13 +1,14 @@
 """The policy file is taken whole or the service does not start."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from services.payments.operators.domain import Action
 from services.payments.operators.policy import (
     USUAL,
-    ApprovalRequired,
+    PaymentVerb,
     PolicyError,
     load_policy,
 )
@@ -67,16 +68,17 @@ def test_a_verb_needs_two_people_from_its_amount_on(
     text = f"{SECOND}[second_person.RESOLVE_ATTEMPT]\nfrom_usd = '1000.00'"
     policy, amount = load_policy(written(tmp_path, text)), Money(amount_minor, "USD")
 
-    policy.refuse_alone(Action.RELEASE_HOLD, amount)
-    if refused:
-        with pytest.raises(ApprovalRequired):
-            policy.refuse_alone(Action.RESOLVE_ATTEMPT, amount)
-    else:
-        policy.refuse_alone(Action.RESOLVE_ATTEMPT, amount)
+    assert not policy.needs_second_person([Action.RELEASE_HOLD], amount)
+    assert not policy.needs_second_person([], amount)
+    assert policy.needs_second_person([Action.RESOLVE_ATTEMPT], amount) is refused
+    both: list[PaymentVerb] = [Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT]
+    assert policy.needs_second_person(both, amount) is refused
 
 
-def test_a_verb_without_an_amount_needs_two_people_always(tmp_path: Path) -> None:
-    policy = load_policy(written(tmp_path, f"{SECOND}[second_person.RELEASE_HOLD]"))
+@pytest.mark.parametrize("verb", get_args(PaymentVerb))
+def test_a_verb_without_an_amount_needs_two_people_always(
+    verb: PaymentVerb, tmp_path: Path
+) -> None:
+    policy = load_policy(written(tmp_path, f"{SECOND}[second_person.{verb}]"))
 
-    with pytest.raises(ApprovalRequired):
-        policy.refuse_alone(Action.RELEASE_HOLD, Money(1, "USD"))
+    assert policy.needs_second_person([verb], Money(1, "USD"))

@@ -1,5 +1,6 @@
 """The requests of the wire tests of AdminService, and the payments on hold that they begin with."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,15 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import AttemptState, Step
+from services.payments.model.attempt import Attempt, AttemptState, Step
+from services.payments.model.payment import Failure, State
 from services.payments.orders.store.payments import PostgresPayments
+from services.payments.webhooks_out.convert import encode_event
 from tests.makers import make_attempt, make_new_payment, make_quote
 from tests.poison import run
 from tests.wire.payments.conftest import Service
+
+REFUSED = Failure(code="recipient_invalid", message="no such account")
 
 
 async def refused(call: Any) -> tuple[str, str, str | None]:
@@ -38,41 +43,74 @@ async def new_payment(engine: AsyncEngine) -> UUID:
 
 async def unknown_payout(engine: AsyncEngine, merchant_id: str = "sandbox") -> tuple[UUID, str]:
     """A payment on hold over a payout that nobody knows the outcome of."""
+    return await with_payout(
+        engine, State.PAYING_OUT, AttemptState.UNKNOWN, "outcome_unknown", merchant_id=merchant_id
+    )
+
+
+async def refused_payout(engine: AsyncEngine, merchant_id: str = "sandbox") -> tuple[UUID, str]:
+    """A payment whose recipient was refused by its only offramp."""
+    return await with_payout(
+        engine, State.ACTION_REQUIRED, AttemptState.FAILED, failure=REFUSED, merchant_id=merchant_id
+    )
+
+
+async def with_payout(
+    engine: AsyncEngine,
+    state: State,
+    payout: AttemptState | None,
+    hold_reason: str | None = None,
+    *,
+    failure: Failure | None = None,
+    merchant_id: str = "sandbox",
+    sent: str = "1 day",
+) -> tuple[UUID, str]:
+    """A payment in this state, its collection done, with this attempt of its payout, sent so long
+    ago; without one where it is None."""
     new = make_new_payment(quote=make_quote(merchant_id=merchant_id), merchant_id=merchant_id)
     payment = new.payment
-    await PostgresPayments(engine).create([new])
-    attempts = [
-        make_attempt(payment, Step.COLLECTION, AttemptState.SUCCEEDED),
-        make_attempt(payment, Step.PAYOUT, AttemptState.UNKNOWN),
-    ]
+    await PostgresPayments(engine, encode_event).create([new])
+    attempts = [make_attempt(payment, Step.COLLECTION, AttemptState.SUCCEEDED)]
+    if payout is not None:
+        attempts.append(replace(make_attempt(payment, Step.PAYOUT, payout), failure=failure))
     for attempt in attempts:
-        await run(
-            engine,
-            """
-            INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key,
-                   amount_minor, currency, state, provider_reference, inconclusive_count,
-                   sent_at, last_sent_at, leaves_until)
-            VALUES (:merchant_id, :payment_id, :step, 1, :provider, :key, :amount, :currency,
-                    :state, '', 0, now() - interval '1 day', now() - interval '1 day',
-                    now() - interval '1 day')
-            """,
-            merchant_id=merchant_id,
-            payment_id=payment.id,
-            step=attempt.step,
-            provider=attempt.provider,
-            key=attempt.key,
-            amount=attempt.amount.amount_minor,
-            currency=attempt.amount.currency,
-            state=attempt.state,
-        )
+        await _add_attempt(engine, attempt, sent)
     await run(
         engine,
         """
-        UPDATE payments SET state = 'PAYING_OUT', hold_reason = 'outcome_unknown', due_at = NULL,
-               waiting_since = now(), deadline_at = now() + interval '1 day'
+        UPDATE payments SET state = :state, hold_reason = :hold_reason, due_at = NULL,
+               waiting_since = now(), deadline_at = now() + interval '1 day' WHERE id = :id
         """,
+        id=payment.id,
+        state=state,
+        hold_reason=hold_reason,
     )
     return payment.id, payment.transaction_id
+
+
+async def _add_attempt(engine: AsyncEngine, attempt: Attempt, sent: str) -> None:
+    await run(
+        engine,
+        f"""
+        INSERT INTO attempts (merchant_id, payment_id, step, number, provider, key,
+               amount_minor, currency, state, provider_reference, inconclusive_count,
+               sent_at, last_sent_at, leaves_until, failure_code, failure_message, sends)
+        SELECT :merchant_id, :payment_id, :step, 1, :provider, :key, :amount, :currency,
+               :state, '', 0, sent, sent, sent, :code, :message, 1
+          FROM (SELECT CASE WHEN :state <> 'INTENDED' THEN now() - interval '{sent}' END
+                    AS sent) AS at
+        """,
+        merchant_id=attempt.merchant_id,
+        payment_id=attempt.payment_id,
+        step=attempt.step,
+        provider=attempt.provider,
+        key=attempt.key,
+        amount=attempt.amount.amount_minor,
+        currency=attempt.amount.currency,
+        state=attempt.state,
+        code=attempt.failure.code if attempt.failure else None,
+        message=attempt.failure.message if attempt.failure else None,
+    )
 
 
 async def letters(service: Service, **fields: Any) -> list[admin_pb2.DeadLetter]:

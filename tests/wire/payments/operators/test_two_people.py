@@ -6,31 +6,36 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.base.convert import decode_answer
+from services.payments.base.convert import decode_answer, encode_payment
+from services.payments.engine.decisions.corrections import Corrected
 from services.payments.model.attempt import Answer, Outcome, Step
 from services.payments.model.operator import Operator, operator_of
+from services.payments.model.payment import Payment
 from services.payments.model.principal import CredentialKind, Principal
 from services.payments.operators.agreed_verbs import AgreedVerb, agreed_verbs
 from services.payments.operators.domain import Action
-from services.payments.operators.policy import USUAL
+from services.payments.operators.policy import USUAL, PaymentVerb
 from services.payments.operators.ports import OperatorTransaction
 from services.payments.operators.proposal import ApproverIsProposer, Draft, Proposal, party_of
 from services.payments.operators.proposing import Proposing
 from services.payments.operators.store.opening import open_stores
 from services.payments.operators.trail import Trail
+from services.payments.operators.verbs.acting import Acting
+from services.payments.operators.verbs.table import payment_verbs
 from services.payments.webhooks_out.convert import encode_event
 from services.shared.corridors import load_corridors
+from services.shared.recipients import Recipient, Wallet, as_row
 from tests.fakes import FixedRates, ScriptedProviders
 from tests.poison import rows, run
 from tests.wire.payments.conftest import CORRIDORS
-from tests.wire.payments.operators.calls import unknown_payout
+from tests.wire.payments.operators.calls import REFUSED, refused_payout, unknown_payout
 
 # The person behind each credential: keys, one of them after a roll, the sandbox's call without any,
 # and tokens of two issuers, of which one bears a key's name.
@@ -59,24 +64,27 @@ def operator(kind: CredentialKind, credential_id: str, name: str) -> Operator:
     return operator_of(principal)
 
 
+class SameRoute:
+    """Corrects every recipient to the one that is given."""
+
+    async def corrected(self, payment: Payment, given: Recipient) -> Corrected:
+        return Corrected(recipient=given, check=None, route=payment.route)
+
+
 class Wrapped:
     """The verbs, over a real database."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         stores = open_stores(engine, encode_event, decode_answer)
         providers = ScriptedProviders()
-        providers.look_up_answers[Step.PAYOUT] = Answer(outcome=Outcome.FAILED)
-        self.verbs: dict[Action, AgreedVerb] = dict(
-            agreed_verbs(
-                stores.operations,
-                providers,
-                random.random,
-                corridors=load_corridors(CORRIDORS, live=False),
-                rates=FixedRates(),
-                bounds=USUAL.rate_override,
-            )
-        )
+        providers.look_up_answers[Step.PAYOUT] = Answer(outcome=Outcome.FAILED, failure=REFUSED)
+        corridors, bounds = load_corridors(CORRIDORS, live=False), USUAL.rate_override
         trail = Trail(stores.operations)
+        on_payments = payment_verbs(providers, random.random, corridors, SameRoute())
+        acting = Acting(stores.operations, on_payments, USUAL, trail, encode_payment)
+        self.verbs: dict[Action, AgreedVerb] = dict(
+            agreed_verbs(acting, corridors=corridors, rates=FixedRates(), bounds=bounds)
+        )
         self.proposing = Proposing(stores, self.verbs, trail, USUAL.proposals)
 
 
@@ -96,6 +104,9 @@ def draft(verb: Action, transaction_id: str) -> Draft:
             "provider_reference": "",
             "provider_unreachable": False,
         },
+        Action.FORCE_PAYOUT: {"provider": "local_wallet"},
+        Action.REFUND_PAYMENT: {"amount_minor": None, "ends_payout": False, "reason": ""},
+        Action.CORRECT_PAYMENT: {"recipient": as_row(Wallet(wallet_id="other"))},
     }
     target = "us-ng" if verb is Action.RATE_OVERRIDE else transaction_id
     return Draft(verb=verb, target=target, arguments=arguments[verb], reason="of the matrix")
@@ -118,7 +129,14 @@ async def database_takes(engine: AsyncEngine, proposal: Proposal, by: Operator) 
     return True
 
 
-VERBS = (Action.RATE_OVERRIDE, Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT)
+VERBS = (Action.RATE_OVERRIDE, *get_args(PaymentVerb))
+ON_HOLD = (Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT)
+
+
+async def target_of(engine: AsyncEngine, verb: Action) -> str:
+    """A new payment for which the verb can be done."""
+    made = unknown_payout if verb in ON_HOLD else refused_payout
+    return (await made(engine))[1]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -126,7 +144,7 @@ async def test_a_verb_is_done_by_two_people_and_by_no_two_credentials_of_one(
     verb: Action, engine: AsyncEngine
 ) -> None:
     wrapped = Wrapped(engine)
-    _, transaction_id = await unknown_payout(engine)
+    transaction_id = await target_of(engine, verb)
     wrong, done = [], 0
     for one, other in PAIRS:
         proposer, approver = operator(*one[1:]), operator(*other[1:])
@@ -137,7 +155,7 @@ async def test_a_verb_is_done_by_two_people_and_by_no_two_credentials_of_one(
             is_done = True
             done += 1
             await run(engine, "UPDATE rate_overrides SET ended_at = now() WHERE ended_at IS NULL")
-            _, transaction_id = await unknown_payout(engine)
+            transaction_id = await target_of(engine, verb)
         except ApproverIsProposer:
             is_done = False
             await wrapped.proposing.withdraw(proposer, proposal.proposal_id)
@@ -168,9 +186,13 @@ class Dies:
         return await self._verb.prepare(target, arguments)
 
     async def look(
-        self, transaction: OperatorTransaction, target: str, arguments: Mapping[str, Any]
+        self,
+        transaction: OperatorTransaction,
+        target: str,
+        arguments: Mapping[str, Any],
+        prepared: Any,
     ) -> Any:
-        return await self._verb.look(transaction, target, arguments)
+        return await self._verb.look(transaction, target, arguments, prepared)
 
     async def do(
         self,
@@ -188,7 +210,7 @@ async def test_an_approval_that_dies_before_its_commit_has_done_nothing(
     verb: Action, engine: AsyncEngine
 ) -> None:
     wrapped = Wrapped(engine)
-    _, transaction_id = await unknown_payout(engine)
+    transaction_id = await target_of(engine, verb)
     ada, grace = (operator(*CREDENTIALS[place][1:]) for place in (0, 5))
     proposal = await wrapped.proposing.propose(ada, draft(verb, transaction_id))
     whole = wrapped.verbs[verb]

@@ -549,6 +549,28 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No override has this id.
     Example: {"reason": "RATE_OVERRIDE_NOT_FOUND", "metadata": {"override_id": "ovr_01j…"}}
     """
+    PAYOUT_NOT_FORCEABLE: _ErrorReason.ValueType  # 175
+    """The payment is not in a state in which an operator can choose its offramp: not exchanged yet,
+    cancelled, completed, or given back.
+    Example: {"reason": "PAYOUT_NOT_FORCEABLE", "metadata": {"state": "FUNDED", "status": "PROCESSING"}}
+    """
+    PAYOUT_STILL_OPEN: _ErrorReason.ValueType  # 176
+    """A payout of the payment may still move money, or has moved it; no other one may begin before
+    `until`, or before its outcome is known.
+    Example: {"reason": "PAYOUT_STILL_OPEN", "metadata": {"until": "2026-11-29T12:00:00+00:00"}}
+    """
+    PROVIDER_CANNOT_PAY: _ErrorReason.ValueType  # 177
+    """The provider is no offramp of the corridor that can pay this recipient this amount; these can.
+    Example: {"reason": "PROVIDER_CANNOT_PAY", "metadata": {"provider": "wise", "providers": "flutterwave, thunes"}}
+    """
+    PAYMENT_NOT_HOLDABLE: _ErrorReason.ValueType  # 178
+    """The payment is over, so that there is nothing to hold.
+    Example: {"reason": "PAYMENT_NOT_HOLDABLE", "metadata": {"state": "COMPLETED", "status": "COMPLETED"}}
+    """
+    NOTHING_TO_TRY: _ErrorReason.ValueType  # 179
+    """The payment waits for no try: it is over, or its merchant decides about it.
+    Example: {"reason": "NOTHING_TO_TRY", "metadata": {"state": "RETURNED", "status": "RETURNED"}}
+    """
     CORRIDOR_PAUSED: _ErrorReason.ValueType  # 190
     """The corridor is paused by an operator; a quote or a payment in it can be made later.
     Example: {"reason": "CORRIDOR_PAUSED", "metadata": {"corridor_id": "us-ng"}}
@@ -1094,6 +1116,28 @@ Example: {"reason": "RATE_OVERRIDE_EXISTS", "metadata": {"override_id": "ovr_01j
 RATE_OVERRIDE_NOT_FOUND: ErrorReason.ValueType  # 174
 """No override has this id.
 Example: {"reason": "RATE_OVERRIDE_NOT_FOUND", "metadata": {"override_id": "ovr_01j…"}}
+"""
+PAYOUT_NOT_FORCEABLE: ErrorReason.ValueType  # 175
+"""The payment is not in a state in which an operator can choose its offramp: not exchanged yet,
+cancelled, completed, or given back.
+Example: {"reason": "PAYOUT_NOT_FORCEABLE", "metadata": {"state": "FUNDED", "status": "PROCESSING"}}
+"""
+PAYOUT_STILL_OPEN: ErrorReason.ValueType  # 176
+"""A payout of the payment may still move money, or has moved it; no other one may begin before
+`until`, or before its outcome is known.
+Example: {"reason": "PAYOUT_STILL_OPEN", "metadata": {"until": "2026-11-29T12:00:00+00:00"}}
+"""
+PROVIDER_CANNOT_PAY: ErrorReason.ValueType  # 177
+"""The provider is no offramp of the corridor that can pay this recipient this amount; these can.
+Example: {"reason": "PROVIDER_CANNOT_PAY", "metadata": {"provider": "wise", "providers": "flutterwave, thunes"}}
+"""
+PAYMENT_NOT_HOLDABLE: ErrorReason.ValueType  # 178
+"""The payment is over, so that there is nothing to hold.
+Example: {"reason": "PAYMENT_NOT_HOLDABLE", "metadata": {"state": "COMPLETED", "status": "COMPLETED"}}
+"""
+NOTHING_TO_TRY: ErrorReason.ValueType  # 179
+"""The payment waits for no try: it is over, or its merchant decides about it.
+Example: {"reason": "NOTHING_TO_TRY", "metadata": {"state": "RETURNED", "status": "RETURNED"}}
 """
 CORRIDOR_PAUSED: ErrorReason.ValueType  # 190
 """The corridor is paused by an operator; a quote or a payment in it can be made later.

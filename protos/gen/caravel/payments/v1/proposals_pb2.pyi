@@ -7,6 +7,7 @@ deployment says which verbs those are. The first of them is the override of a co
 
 from caravel.payments.v1 import admin_pb2 as _admin_pb2
 from caravel.payments.v1 import pauses_pb2 as _pauses_pb2
+from caravel.payments.v1 import verbs_pb2 as _verbs_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -133,7 +134,9 @@ class Proposal(_message.Message):
     proposal_id: _builtins.str
     """Id of the proposal, for example "prp_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     verb: _builtins.str
-    """The verb: RATE_OVERRIDE, RELEASE_HOLD, RESOLVE_ATTEMPT, RESUME_PROVIDER or RESUME_CORRIDOR."""
+    """The verb: RATE_OVERRIDE, RELEASE_HOLD, RESOLVE_ATTEMPT, FORCE_PAYOUT, REFUND_PAYMENT,
+    CORRECT_PAYMENT, RESUME_PROVIDER or RESUME_CORRIDOR.
+    """
     target: _builtins.str
     """Id of the corridor or the payment, or name of the provider."""
     payload: _builtins.str
@@ -202,6 +205,9 @@ class CreateProposalRequest(_message.Message):
     RATE_OVERRIDE_FIELD_NUMBER: _builtins.int
     RELEASE_HOLD_FIELD_NUMBER: _builtins.int
     RESOLVE_ATTEMPT_FIELD_NUMBER: _builtins.int
+    FORCE_PAYOUT_FIELD_NUMBER: _builtins.int
+    REFUND_PAYMENT_FIELD_NUMBER: _builtins.int
+    CORRECT_PAYMENT_FIELD_NUMBER: _builtins.int
     RESUME_PROVIDER_FIELD_NUMBER: _builtins.int
     RESUME_CORRIDOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -221,6 +227,20 @@ class CreateProposalRequest(_message.Message):
         """As ResolveAttempt takes it; its note is empty, the reason stands here."""
 
     @_builtins.property
+    def force_payout(self) -> _verbs_pb2.ForcePayoutRequest:
+        """As ForcePayout takes it; its note is empty, the reason stands here."""
+
+    @_builtins.property
+    def refund_payment(self) -> _verbs_pb2.RefundPaymentRequest:
+        """As RefundPayment takes it; its note is empty, the reason stands here."""
+
+    @_builtins.property
+    def correct_payment(self) -> _verbs_pb2.CorrectPaymentRequest:
+        """As CorrectPayment takes it; its note is empty, the reason stands here. The one who approves sees
+        the whole recipient in the payload.
+        """
+
+    @_builtins.property
     def resume_provider(self) -> _pauses_pb2.ResumeProviderRequest:
         """As ResumeProvider takes it; its reason is empty, the reason stands here."""
 
@@ -238,16 +258,19 @@ class CreateProposalRequest(_message.Message):
         rate_override: Global___RateOverrideOrder | None = ...,
         release_hold: _admin_pb2.ReleaseHoldRequest | None = ...,
         resolve_attempt: _admin_pb2.ResolveAttemptRequest | None = ...,
+        force_payout: _verbs_pb2.ForcePayoutRequest | None = ...,
+        refund_payment: _verbs_pb2.RefundPaymentRequest | None = ...,
+        correct_payment: _verbs_pb2.CorrectPaymentRequest | None = ...,
         resume_provider: _pauses_pb2.ResumeProviderRequest | None = ...,
         resume_corridor: _pauses_pb2.ResumeCorridorRequest | None = ...,
         reason: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "rate_override", b"rate_override", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "rate_override", b"rate_override", "reason", b"reason", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "reason", b"reason", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["rate_override", "release_hold", "resolve_attempt", "resume_provider", "resume_corridor"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["rate_override", "release_hold", "resolve_attempt", "force_payout", "refund_payment", "correct_payment", "resume_provider", "resume_corridor"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 

@@ -1,0 +1,1 @@
+"""The operators' verbs on one payment."""

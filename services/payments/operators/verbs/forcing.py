@@ -1,0 +1,101 @@
+"""FORCE_PAYOUT: the questions before it, and the route. Every payout that was sent is asked about
+at its provider, whatever our record says; the rule of the engine's own question before a send
+decides whether the answer stands in the way."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from services.payments.engine.decisions.before_send import is_to_be_asked_about, is_unpaid
+from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.forced import check_forceable, force_payout, payouts_of
+from services.payments.mesh.ports import Providers
+from services.payments.model.attempt import Attempt, Capabilities
+from services.payments.model.payment import Payment, PaymentBusy
+from services.payments.model.quote import Route
+from services.payments.model.rails import offramps_of, rails_to, taking, target_of
+from services.payments.operators.asking import Asked, ask
+from services.payments.operators.domain import (
+    ProviderCannotPay,
+    ProviderContradicts,
+    ProviderNotAsked,
+)
+from services.payments.operators.verbs.ready import Claim, Ready
+from services.shared.corridors import Corridors
+
+
+class Forcing:
+    """Has payments paid out by an offramp of choice."""
+
+    def __init__(self, providers: Providers, corridors: Corridors) -> None:
+        self._providers = providers
+        self._corridors = corridors
+
+    async def prepare(self, work: Work, arguments: Mapping[str, Any]) -> Ready:
+        """The providers are asked about every payout that was sent.
+
+        Raises what check_forceable does, ProviderCannotPay, ProviderContradicts, ProviderNotAsked;
+        its decision PaymentBusy as well.
+        """
+        capabilities, chosen = await self._providers.capabilities(), arguments["provider"]
+        check_forceable(work, capabilities)
+        self._route(work.payment, chosen, capabilities)
+        payouts = payouts_of(work)
+        answers = [
+            await self._unpaid(work.payment, payout, capabilities)
+            for payout in payouts
+            if is_to_be_asked_about(payout, capabilities)
+        ]
+        words = "; ".join(asked.words for asked in answers)
+
+        def decide(claim: Claim) -> Change:
+            if payouts_of(claim.work) != payouts:
+                # The providers were asked about others.
+                raise PaymentBusy(transaction_id=work.payment.transaction_id)
+            route = self._route(claim.work.payment, chosen, capabilities)
+            return force_payout(
+                claim.work,
+                route,
+                capabilities,
+                actor=claim.operator.actor,
+                provider_answer=words,
+            )
+
+        return Ready(decide=decide, answers=answers)
+
+    async def _unpaid(
+        self, payment: Payment, payout: Attempt, capabilities: Mapping[str, Capabilities]
+    ) -> Asked:
+        """The answer that the payout was not paid, or has come back."""
+        known = capabilities.get(payout.provider)
+        asked = await ask(self._providers, payment, payout) if known else None
+        if asked is None or asked.answer is None:
+            raise ProviderNotAsked(provider=payout.provider)
+        if not is_unpaid(payout, payout, known, asked.answer):
+            raise ProviderContradicts(
+                f"The provider says {asked.words} of {payout.key}.",
+                provider=payout.provider,
+                outcome=asked.answer.outcome,
+                answer=asked.words,
+            )
+        return asked
+
+    def _route(
+        self, payment: Payment, chosen: str, capabilities: Mapping[str, Capabilities]
+    ) -> Route:
+        """The payment's route, with the chosen offramp first, and then the others that can pay.
+
+        Raises CorridorUnsupported, ProviderCannotPay, and what taking() raises.
+        """
+        payout, route = payment.terms.payout, payment.route
+        rails = rails_to(
+            (target_of(payment.recipient),),
+            self._corridors.get(payment.corridor_id).providers.offramps,
+            capabilities,
+            currency=payout.currency,
+            country=route.country,
+        )
+        able = offramps_of(taking(rails, payout))
+        if chosen not in able:
+            raise ProviderCannotPay(provider=chosen, providers=", ".join(able))
+        return replace(route, offramps=(chosen, *(other for other in able if other != chosen)))
