@@ -50,6 +50,8 @@ class World:
     corrections: int = 0
     # A payout that failed may succeed also when another one, or a refund, has been paid.
     late_at_any_time: bool = False
+    # A person has stated that a payout was not paid, with proof: it is not paid later either.
+    is_stated: bool = False
     postings: list[Posting] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,6 +75,14 @@ class World:
         )
         return replace(work, earlier=others) if of_all or needs_all_attempts(work) else work
 
+    def check_books(self) -> None:
+        """The book has of each offramp what is known to have moved there."""
+        payouts = [a for a in self.attempts.values() if a.step is Step.PAYOUT]
+        for provider, currency in {(a.provider, a.amount.currency) for a in payouts}:
+            moved = [a.moved or a.counted for a in payouts if a.provider == provider]
+            known = sum(amount.amount_minor for amount in moved if amount is not None)
+            assert -self.balance(f"offramp:{provider}:{currency}") == known
+
     def balance(self, account: str) -> int:
         """The debits of an account less its credits."""
         return sum(
@@ -87,11 +97,12 @@ class World:
                 if attempt.step is Step.PAYOUT and attempt.recipient is None:
                     self.attempts[key] = replace(attempt, recipient=self.payment.recipient)
         rest = self.now + change.rest if change.rest else None
+        rests_until = None if change.ends_rest else change.payment.rests_until
         moved = change.payment.version != self.payment.version
         self.payment = replace(
             change.payment,
             updated_at=self.now if moved else change.payment.updated_at,
-            rests_until=rest or change.payment.rests_until,
+            rests_until=rest or rests_until,
         )
         if change.attempt is not None:
             self.attempts[change.attempt.key] = change.attempt
@@ -173,6 +184,8 @@ def provider_changes(world: World, draw: Draw) -> None:
     if not world.late_at_any_time and any(
         is_now == PAID and "refund" in k for k, is_now in world.truth.items()
     ):
+        return
+    if world.truth[key] == FAILED and world.is_stated:
         return
     world.truth[key] = draw(st.sampled_from(after[world.truth[key]]))
     if draw(st.sampled_from(("event", "silence"))) == "event" and world.truth[key] != NOTHING:

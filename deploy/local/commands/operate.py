@@ -41,7 +41,7 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
 def add_fields(parser: argparse.ArgumentParser) -> None:
     """Adds the words of each verb."""
     force = parser.add_argument_group("of force")
-    force.add_argument("--provider", default="", help="the offramp, as flutterwave")
+    force.add_argument("--provider", default="", help="name of the offramp")
     refund = parser.add_argument_group("of refund")
     refund.add_argument("--amount", help="a part, in dollars")
     refund.add_argument("--full", action="store_true", help="all that is left")

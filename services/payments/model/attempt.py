@@ -378,11 +378,8 @@ class Capabilities:
         return (ends := attempt.leaves_until) and ends + CLOCK_SKEW + max(lag, LANDING)
 
     def may_send_again(self, attempt: Attempt, now: datetime) -> bool:
-        """Whether the same key cannot be a second operation.
-
-        It cannot for 80 % of its lifetime; and not after it, where the provider is known not to
-        have the operation and recognises a reference that it has forgotten.
-        """
+        """Whether the same key cannot be a second operation: for 80 % of its lifetime; and after it
+        where the provider is known not to have the operation, and recognises forgotten keys."""
         if attempt.sent_at is None or now - attempt.sent_at < key_usable_for(self.key_lifetime):
             return True
         return not self.repeats_forgotten and self.absence_is_evidence(attempt, now)
