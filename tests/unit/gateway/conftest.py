@@ -28,6 +28,7 @@ from caravel.payments.v1 import (
     refunds_pb2_grpc,
     search_pb2_grpc,
     tokens_pb2_grpc,
+    verbs_pb2_grpc,
     webhooks_pb2_grpc,
 )
 from google.protobuf import descriptor_pool
@@ -91,6 +92,7 @@ SERVICES = {
     "OverviewService": overview_pb2_grpc.add_OverviewServiceServicer_to_server,
     "SearchService": search_pb2_grpc.add_SearchServiceServicer_to_server,
     "PauseService": pauses_pb2_grpc.add_PauseServiceServicer_to_server,
+    "VerbService": verbs_pb2_grpc.add_VerbServiceServicer_to_server,
     "ProposalService": proposals_pb2_grpc.add_ProposalServiceServicer_to_server,
     "OperatorKeyService": operator_keys_pb2_grpc.add_OperatorKeyServiceServicer_to_server,
     "TokenService": tokens_pb2_grpc.add_TokenServiceServicer_to_server,

@@ -118,6 +118,7 @@ async def test_reflection_describes_what_the_listener_leads_to(gateway: Gateway)
         "PauseService",
         "ProposalService",
         "SearchService",
+        "VerbService",
     )
     assert listed == {ADMIN, *(f"caravel.payments.v1.{name}" for name in others)}
     assert found.HasField("file_descriptor_response")
