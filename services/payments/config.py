@@ -19,17 +19,12 @@ from services.payments.model.timing import (
 from services.payments.model.timing_fit import Times
 from services.payments.webhooks_out.addresses import Targets
 from services.shared.db import NEEDS_PROOF, is_unverified
+from services.shared.db_address import servers_of
 from services.shared.env import Deployment, Field, SecretStr, Settings, is_loopback
 
 
 def _address(secret: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(secret.get_secret_value())
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is no address") from None
-    if not parts.scheme.startswith("postgres"):
-        raise ValueError("must begin with postgresql://")
+    servers_of(secret.get_secret_value())
     return secret
 
 
@@ -37,7 +32,8 @@ class DatabaseSettings(Settings):
     """The variables of every process of payments."""
 
     database_url: Annotated[SecretStr, AfterValidator(_address)] = Field(
-        description="postgresql:// address of the application role, with its password."
+        description="postgresql:// address of the application role, with its password; of several "
+        "servers with target_session_attrs=read-write."
     )
 
     def refusals(self) -> Iterator[str]:

@@ -11,7 +11,6 @@ import orjson
 from prometheus_client import Gauge
 from sqlalchemy import MetaData, TextClause, event, text
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -46,6 +45,10 @@ Address = Callable[[], str]
 NEEDS_PROOF = (
     "must have sslmode=verify-full and sslrootcert where the database is not on this machine"
 )
+# All else of an address, which may name several servers, is read by the driver at each connection.
+DRIVER = "postgresql+asyncpg://"
+# A server that was the primary takes no writes any more; another one does.
+DEMOTED = "25006"
 # How long one statement may take.
 STATEMENT_SECONDS = 10
 
@@ -100,7 +103,7 @@ def open_engine(
         **({} if reads_all else BY_KEY),
     }
     engine = create_async_engine(
-        make_url(address()).set(drivername="postgresql+asyncpg", query={}),
+        DRIVER,
         pool_size=pool_size,
         pool_logging_name=application,
         max_overflow=0,
@@ -223,7 +226,12 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         async with engine.connect() as connection:
             waiting.dec()
             is_waiting = False
-            yield connection
+            try:
+                yield connection
+            except Exception as error:
+                if (failure := failure_of(error)) and failure.sqlstate == DEMOTED:
+                    await connection.invalidate()
+                raise
     except Exception as error:
         failure = failure_of(error)
         if failure is None:

@@ -24,20 +24,19 @@ def main() -> int:
     parsed = parser.parse_args()
     if parsed.planted:
         return _prove(parsed)
-    if parsed.minutes is None or not (parsed.seed or parsed.seeds):
-        parser.error("--minutes and --seed or --seeds, or --planted")
+    if not (parsed.minutes or parsed.losses) or not (parsed.seed or parsed.seeds):
+        parser.error("--minutes or --losses and --seed or --seeds, or --planted")
     seeds = seeds_of(parsed.seed, parsed.seeds)
     how = campaign.Campaign(
         folder=parsed.data_dir.resolve() / "chaos",
-        minutes=parsed.minutes,
+        minutes=parsed.minutes or 0,
         rate_per_second=parsed.rate,
         keep=parsed.keep,
+        losses=parsed.losses,
     )
     if len(seeds) == 1:
         return _one(seeds[0], how)
-    say(
-        paint(f"\n  chaos, {len(seeds)} seeds from {seeds[0]}", BOLD) + f", {how.minutes:g} minutes"
-    )
+    say(paint(f"\n  chaos, {len(seeds)} seeds from {seeds[0]}", BOLD) + f", {how.length}")
     found = campaign.carry_out(seeds, how, parsed.at_once, say)
     return 0 if all(one.passed for one in found) else 1
 
@@ -49,7 +48,7 @@ def seeds_of(first: Sequence[int] | None, count: int | None) -> list[int]:
 
 
 def _one(seed: int, how: campaign.Campaign) -> int:
-    say(paint(f"\n  chaos, seed {seed}", BOLD) + f": {how.minutes:g} minutes of faults")
+    say(paint(f"\n  chaos, seed {seed}", BOLD) + f": {how.length}")
     found = campaign.carry_out_one(seed, how, say)
     say(f"\n{result.render(found, how.replay(seed))}\n\n  evidence: {how.folder / str(seed)}")
     return 0 if found.passed else 1
@@ -80,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seeds", type=int, help="so many in a row; drawn without --seed")
     parser.add_argument("--at-once", type=int, default=AT_ONCE)
+    parser.add_argument("--losses", type=int, default=0, help="of the primary, and nothing else")
     parser.add_argument("--rate", type=float, default=8.0)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)

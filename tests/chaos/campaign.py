@@ -11,6 +11,7 @@ from tests.chaos import result
 from tests.chaos.result import Result
 from tests.chaos.run import Options, run
 from tests.chaos.side_by_side import side_by_side
+from tests.chaos.topology import Topology
 
 Run = Callable[[Options, Callable[[str], None]], Coroutine[Any, Any, Result]]
 
@@ -24,6 +25,8 @@ class Campaign:
     minutes: float
     rate_per_second: float
     keep: bool
+    # So often the primary is lost, in place of all other faults.
+    losses: int = 0
 
     def options(self, seed: int) -> Options:
         """One seed's run."""
@@ -33,10 +36,22 @@ class Campaign:
             folder=self.folder / str(seed),
             rate_per_second=self.rate_per_second,
             keep=self.keep,
+            losses=self.losses,
+            # The links know one server.
+            topology=Topology(proxied=not self.losses),
         )
+
+    @property
+    def length(self) -> str:
+        """How long a seed is, in words."""
+        if self.losses:
+            return f"{self.losses} losses of the primary"
+        return f"{self.minutes:g} minutes of faults"
 
     def replay(self, seed: int) -> str:
         """The command that has the seed again."""
+        if self.losses:
+            return command("chaos", "--seed", str(seed), "--losses", str(self.losses))
         return command("chaos", "--seed", str(seed), "--minutes", f"{self.minutes:g}")
 
 

@@ -15,7 +15,10 @@ from typing import Self
 
 from deploy import authority
 from deploy.local.mesh import credentials, database
+from deploy.local.mesh.credentials import Credentials
+from deploy.local.mesh.database import Database
 from deploy.local.mesh.ports import claimed
+from deploy.local.mesh.postgres import Cluster
 from deploy.local.mesh.processes import Plan
 from deploy.local.mesh.state import DataDir
 from deploy.local.mesh.supervisor import start_in_order, stop_in_order
@@ -136,7 +139,7 @@ class ChaosMesh:
     async def start(self) -> None:
         """Makes what is missing and starts everything; returns when all of it is healthy."""
         self._data.make()
-        self._plan = self._prepare()
+        self._plan = await self._prepare()
         certificates = self._data.certificates
         authority.renew(certificates)
         self.links = self.topology.make_links(self.plan.ports, self.rng, certificates)
@@ -250,13 +253,22 @@ class ChaosMesh:
         # Asked at each death: whoever set it may set another one while we run.
         return float(self.restart_delay())
 
-    def _prepare(self) -> Plan:
+    async def _prepare(self) -> Plan:
         picked = self._held.enter_context(claimed(self.topology.port_names))
         secrets = credentials.load_or_make(self._data.credentials)
         cluster = database.own_cluster(self._data, secrets)
         cluster.prepare()
         chosen = database.of_cluster(cluster, picked["postgresql"])
         self._superuser_url = let_in_superuser(cluster)(chosen.migration_url)
+        return self._plan_of(picked, secrets, chosen, cluster)
+
+    def _plan_of(
+        self,
+        picked: Mapping[str, int],
+        secrets: Credentials,
+        chosen: Database,
+        cluster: Cluster | None,
+    ) -> Plan:
         return Plan(
             data_dir=self._data,
             rest_port=picked["gateway"],

@@ -37,6 +37,8 @@ class Result:
     faults: Mapping[str, int] = field(default_factory=dict)
     # The faults that the proxies caused.
     cuts: Mapping[str, int] = field(default_factory=dict)
+    # After each loss of the primary, in seconds.
+    without_service: Sequence[float] = ()
     # Processes that ended without our doing, by name and how: a service may refuse to start while
     # the database is away.
     own_ends: Mapping[str, int] = field(default_factory=dict)
@@ -90,6 +92,7 @@ def render(result: Result, replay: str) -> str:
         "indefinite": f"{result.indefinite} operations",
         "holds": _counts(result.held) or "none",
         "healing": f"p50 {healing[0]:.1f} s, p99 {healing[1]:.1f} s" if healing else "none open",
+        **_away(result),
         "safety": _word(result.safe, "safe", "NOT SAFE"),
         "liveness": _word(result.live, "live", "NOT LIVE"),
     }
@@ -98,6 +101,15 @@ def render(result: Result, replay: str) -> str:
     if not result.passed:
         lines.append(f"\n  replay with: {replay}")
     return "\n".join(lines)
+
+
+def _away(result: Result) -> dict[str, str]:
+    if not result.without_service:
+        return {}
+    times = sorted(result.without_service)
+    p50, p99 = _at(times, 0.5), _at(times, 0.99)
+    words = f"p50 {p50:.1f} s, p99 {p99:.1f} s, longest {times[-1]:.1f} s, of {len(times)} losses"
+    return {"no service": words}
 
 
 def summary(result: Result) -> str:

@@ -24,6 +24,8 @@ from services.providers.simulator.catalogue import APIS
 from tests.chaos import books, checker, corridors, schedule, watch
 from tests.chaos.digests import digests
 from tests.chaos.driver import Driver
+from tests.chaos.failover.losses import Losses
+from tests.chaos.failover.mesh import FailoverMesh
 from tests.chaos.history import History
 from tests.chaos.mesh import ChaosMesh, unchanged
 from tests.chaos.nemesis import Nemesis
@@ -57,6 +59,10 @@ class Options:
     launch: Callable[[Spec], Spec] = unchanged
     liveness_seconds: float = watch.LIVENESS_SECONDS
     topology: Topology = field(default_factory=Topology)
+    # So often the primary is lost, in place of all other faults, however long that takes.
+    losses: int = 0
+    # False for a standby that follows later, by which acknowledged payments are lost.
+    synchronous: bool = True
 
 
 @dataclass(kw_only=True)
@@ -69,7 +75,7 @@ class _Run:
     receiver: Receiver
     history: History
     driver: Driver
-    nemesis: Nemesis
+    nemesis: Nemesis | Losses
     result: Result
     say: Callable[[str], None]
 
@@ -113,7 +119,7 @@ async def _everything(
         options.certain,
         lies_in_addition=options.lies,
     )
-    mesh = ChaosMesh(
+    mesh = (FailoverMesh if options.losses else ChaosMesh)(
         data_dir=folder / "mesh",
         payments=topology.payments,
         workers=topology.workers,
@@ -123,6 +129,8 @@ async def _everything(
         corridors_dir=corridors.write(folder / "corridors", short=plan.has_short_quotes),
         rng=random.Random(f"proxies {seed}"),
     )
+    if isinstance(mesh, FailoverMesh):
+        mesh.synchronous = options.synchronous
     history = History(folder)
     async with Receiver(folder, random.Random(f"receiver {seed}")) as receiver, mesh:
         driver = Driver(
@@ -140,11 +148,20 @@ async def _everything(
             receiver=receiver,
             history=history,
             driver=driver,
-            nemesis=Nemesis(mesh, plan, folder / "nemesis.jsonl"),
+            nemesis=_nemesis(options, mesh, plan, history),
             result=result,
             say=say,
         )
     history.close()
+
+
+def _nemesis(
+    options: Options, mesh: ChaosMesh, plan: schedule.Schedule, history: History
+) -> Nemesis | Losses:
+    file = options.folder / "nemesis.jsonl"
+    if isinstance(mesh, FailoverMesh):
+        return Losses(mesh, options.losses, history.path, file)
+    return Nemesis(mesh, plan, file)
 
 
 async def _phases(run: _Run) -> None:
@@ -260,6 +277,8 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
 async def _count(run: _Run) -> None:
     """The report of the run beside its findings."""
     result, mesh = run.result, run.mesh
+    if isinstance(run.nemesis, Losses):
+        result.without_service = run.nemesis.seconds_without_service
     result.faults = {**run.nemesis.done, "database crash": _crashes(run.nemesis)}
     cuts: Counter[str] = Counter()
     for link in mesh.links.values():
@@ -272,7 +291,7 @@ async def _count(run: _Run) -> None:
         result.payments = sum(result.states.values())
 
 
-def _crashes(nemesis: Nemesis) -> int:
+def _crashes(nemesis: Nemesis | Losses) -> int:
     """How often the database had to recover: killed itself, or one of its processes."""
     return nemesis.done["kill_session"] + nemesis.killed["postgresql"]
 

@@ -66,8 +66,8 @@ def _administered(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _refuse_endless_chaos(parsed: argparse.Namespace) -> None:
-    if parsed.minutes is None or not (parsed.seed or parsed.seeds):
-        raise Problem("chaos needs --minutes and --seed or --seeds, or --planted")
+    if not (parsed.minutes or parsed.losses) or not (parsed.seed or parsed.seeds):
+        raise Problem("chaos needs --minutes or --losses and --seed or --seeds, or --planted")
 
 
 def perform(parsed: argparse.Namespace) -> None:
@@ -189,6 +189,9 @@ def _add_chaos(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -
     )
     chaos.add_argument("--seed", help="decides all that is done; several with commas")
     chaos.add_argument("--minutes", type=_positive, help="how long it is broken")
+    chaos.add_argument(
+        "--losses", type=int, help="loses the primary database so often, and nothing else"
+    )
     chaos.add_argument("--seeds", type=int, help="so many seeds; drawn, without --seed")
     chaos.add_argument("--at-once", type=int, default=2, help="so many of them side by side (2)")
     chaos.add_argument("--planted", action="store_true", help="look for bugs that are put in first")

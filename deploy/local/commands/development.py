@@ -194,7 +194,8 @@ def _run(name: str, command: Command) -> tuple[bool, float]:
 def chaos(parsed: argparse.Namespace) -> int:
     """Becomes `tests.chaos` with these arguments."""
     data_dir = DataDir.at(parsed.data_dir)
-    given = {name: getattr(parsed, name) for name in ("seed", "minutes", "seeds", "rate", "only")}
+    names = ("seed", "minutes", "losses", "seeds", "rate", "only")
+    given = {name: getattr(parsed, name) for name in names}
     given["at-once"] = parsed.at_once
     words = [f"--{name}={value}" for name, value in given.items() if value not in (None, "")]
     words += [f"--{name}" for name in ("keep", "planted") if getattr(parsed, name)]

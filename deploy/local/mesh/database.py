@@ -12,6 +12,7 @@ from deploy.local.mesh.credentials import Credentials
 from deploy.local.mesh.postgres import Cluster, place
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.terminal import Problem, warn
+from services.shared.db_address import servers_of
 
 OLDEST_SERVER = 15
 # All that the driver has of its own.
@@ -27,13 +28,19 @@ class Database:
 
 
 def external() -> Database | None:
-    """The database that the environment names; None where it names none."""
+    """The database that the environment names; None where it names none. Raises Problem."""
     url = os.environ.get("DATABASE_URL")
     if not url:
         return None
-    return Database(
+    database = Database(
         application_url=url, migration_url=os.environ.get("MIGRATION_DATABASE_URL") or url
     )
+    for variable, address in _addresses(database):
+        try:
+            servers_of(address)
+        except ValueError as reason:
+            raise Problem(f"{variable} {reason}") from None
+    return database
 
 
 def own_cluster(data_dir: DataDir, credentials: Credentials) -> Cluster:
@@ -75,8 +82,8 @@ def warn_of_superusers(database: Database) -> None:
 
 def place_of(url: str) -> str:
     """Where a database is, without its password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'local socket'}:{parts.port or 5432}{parts.path}"
+    servers = ",".join(f"{host or 'local socket'}:{port}" for host, port in servers_of(url))
+    return f"{servers}{urlsplit(url).path}"
 
 
 def _addresses(database: Database) -> Iterator[tuple[str, str]]:

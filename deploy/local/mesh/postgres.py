@@ -246,7 +246,7 @@ def running(cluster: Cluster, log: Path) -> Iterator[RunningCluster]:
     """Runs a server on a prepared cluster for the length of a block. Raises Problem."""
     with ports.claimed(["postgresql"]) as claimed:
         port = claimed["postgresql"]
-        process = _start(cluster, port, log)
+        process = start(cluster, port, log)
         try:
             yield RunningCluster(cluster.owner_url(port), cluster.application_url(port))
         finally:
@@ -254,7 +254,9 @@ def running(cluster: Cluster, log: Path) -> Iterator[RunningCluster]:
             process.wait()
 
 
-def _start(cluster: Cluster, port: int, log: Path) -> "subprocess.Popen[bytes]":
+def start(cluster: Cluster, port: int, log: Path) -> "subprocess.Popen[bytes]":
+    """Starts a server that whoever calls has to stop; returns when it takes connections. Raises
+    Problem."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         with open(log, "ab", opener=private) as output:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from deploy import CORRIDORS, POLICY, ROOT, authority
 from deploy.local.mesh import postgres, supervisor
@@ -24,6 +23,7 @@ from deploy.local.process.terminal import Problem
 from deploy.version import commit
 from gateway import config as gateway
 from services.shared.certificates import files_in
+from services.shared.db_address import servers_of
 from services.shared.deployment import Deployment
 
 # With a gRPC port and a page of metrics each.
@@ -69,7 +69,7 @@ class Plan:
     def own_ports(self) -> frozenset[int]:
         """Every port that the mesh or its database listens on: none is a merchant's endpoint."""
         addresses = (self.database.application_url, self.database.migration_url)
-        databases = {urlsplit(address).port or 5432 for address in addresses}
+        databases = {port for address in addresses for _, port in servers_of(address)}
         return frozenset({*self.ports.values(), *self.gateway_ports, *databases})
 
     @property

@@ -17,7 +17,7 @@ CARAVEL = Path(__file__).resolve().parents[3] / "caravel"
 PATIENCE_SECONDS = 60
 # All of the services that the command line reads, which needs no package.
 OF_SERVICES = tuple(
-    f"services/shared/{name}.py" for name in ("__init__", "deployment", "well_known")
+    f"services/shared/{name}.py" for name in ("__init__", "db_address", "deployment", "well_known")
 )
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
@@ -29,7 +29,8 @@ def checkout(tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(CARAVEL, folder / "caravel")
     (folder / "deploy").mkdir()
-    shutil.copy(CARAVEL.parent / "deploy" / "__init__.py", folder / "deploy")
+    for module in ("__init__", "version"):
+        shutil.copy(CARAVEL.parent / "deploy" / f"{module}.py", folder / "deploy")
     shutil.copytree(CARAVEL.parent / "deploy" / "local", folder / "deploy" / "local")
     for module in OF_SERVICES:
         (folder / module).parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +173,10 @@ def test_help_installs_nothing(checkout: Path, words: tuple[str, ...]) -> None:
         (("up", "--port"), "argument --port: expected one argument; see `caravel up --help`"),
         (("up", "--port", "0"), "argument --port: 0 is no port; a port is 1 to 65535"),
         (("test", "untit"), "there is no ring untit; there are: unit, wire"),
-        (("chaos", "--seed", "3"), "chaos needs --minutes and --seed or --seeds, or --planted"),
+        (
+            ("chaos", "--seed", "3"),
+            "chaos needs --minutes or --losses and --seed or --seeds, or --planted",
+        ),
     ],
 )
 def test_mistake_is_one_sentence_and_installs_nothing(

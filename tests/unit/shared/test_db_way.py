@@ -16,7 +16,7 @@ HERE = [
 ]
 VERIFIED = [
     "postgresql://caravel_app@db.example/caravel?sslmode=verify-full&sslrootcert=/ca.pem",
-    "postgresql://caravel_app@one.example,two.example/caravel?sslmode=verify-full",
+    "postgresql://caravel_app@one.example,two.example/caravel?sslmode=verify-full&target_session_attrs=primary",
 ]
 UNVERIFIED = [
     "postgresql://caravel_app:secret@db.example/caravel",
@@ -26,9 +26,9 @@ UNVERIFIED = [
     "postgresql://caravel_app@db.example/caravel?sslmode=verify-full&sslmode=disable",
     "postgresql://caravel_app@db.example/caravel?sslmode=VERIFY-FULL",
     "postgresql:///caravel?host=db.example",
-    "postgresql:///caravel?host=/run/postgresql,db.example",
-    "postgresql://127.0.0.1,db.example/caravel",
-    "postgresql:///caravel?host=127.0.0.1&host=db.example",
+    "postgresql:///caravel?host=/run/postgresql,db.example&target_session_attrs=primary",
+    "postgresql://127.0.0.1,db.example/caravel?target_session_attrs=primary",
+    "postgresql:///caravel?host=127.0.0.1&host=db.example&target_session_attrs=primary",
 ]
 
 

@@ -7,12 +7,17 @@ import os
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from services.payments.base.tables import metadata
-from services.shared.db import NEEDS_PROOF, cannot_be_reached, follow_address, is_unverified
+from services.shared.db import (
+    DRIVER,
+    NEEDS_PROOF,
+    cannot_be_reached,
+    follow_address,
+    is_unverified,
+)
 from services.shared.db_errors import failure_of
 from services.shared.env import SettingsError, value_of
 from services.shared.well_known import is_well_known
@@ -58,8 +63,7 @@ async def _main() -> None:
     address = _address()
     _refuse_well_known(address)
     _refuse_unverified(address)
-    url = make_url(address).set(drivername="postgresql+asyncpg", query={})
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = create_async_engine(DRIVER, poolclass=NullPool)
     follow_address(engine, lambda: address)
     try:
         connection = await engine.connect()
