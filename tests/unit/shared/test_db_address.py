@@ -34,7 +34,7 @@ def test_each_server_is_named_in_order(address: str, servers: list[tuple[str, in
         f"{ROLE}a,/caravel?sslmode=require",
     ],
 )
-def test_several_servers_without_the_wish_for_the_primary_are_refused(address: str) -> None:
+def test_several_servers_that_may_ask_a_standby_are_refused(address: str) -> None:
     with pytest.raises(ValueError, match="needs target_session_attrs=read-write"):
         servers_of(address)
 
