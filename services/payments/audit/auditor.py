@@ -81,6 +81,11 @@ class AuditMetrics:
         self._set_aside = gauge("set_aside", "Dead letters that wait for a person.", ("kind",))
         self._due = gauge("due_payments", "Payments that are due and claimed by nobody.")
         self._due_oldest = gauge("due_oldest_seconds", "How long the oldest has been.")
+        self._trail = gauge("operator_actions_chained", "Entries of the chain of actions.")
+        self._trail_head = gauge(
+            "operator_actions_head",
+            "The first 13 hexadecimal digits of its last hash, as a number.",
+        )
         self._published: dict[Gauge, set[tuple[str, ...]]] = {}
 
     def publish(self, report: Report, seconds: float) -> None:
@@ -92,6 +97,10 @@ class AuditMetrics:
             self._balances, {(b.account, b.currency): b.balance_minor for b in report.balances}
         )
         self.publish_waiting(report)
+        if report.trail is not None:
+            self._trail.set(report.trail.sequence)
+            # So many digits are exact in the numbers of Prometheus.
+            self._trail_head.set(int(report.trail.sha256[:13], 16))
         self._seconds.set(seconds)
         self._time.set_to_current_time()
 

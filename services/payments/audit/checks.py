@@ -18,6 +18,7 @@ from services.payments.audit.invariants.history import HISTORY
 from services.payments.audit.invariants.queue import QUEUE
 from services.payments.audit.invariants.refunds import REFUNDS
 from services.payments.audit.invariants.terms import TERMS
+from services.payments.audit.invariants.trail import TRAIL
 from services.payments.audit.overridden import read_agreed
 from services.payments.audit.parts import FIRST, SIGHT, WHOLE_ONLY, part_after
 from services.payments.audit.prices import Prices
@@ -43,6 +44,7 @@ INVARIANTS: Mapping[str, str] = {
     **REFUNDS,
     **TERMS,
     **QUEUE,
+    **TRAIL,
 }
 READABLE = "every row can be read"
 COMPUTABLE = "every figure can be computed"
@@ -206,6 +208,7 @@ class PostgresAudit:
             waiting=await read("waiting", figures.read_waiting(connection), ()),
             set_aside=await read("set aside", figures.read_set_aside(connection), {}),
             backlog=await read("backlog", figures.read_backlog(connection), _NO_BACKLOG),
+            trail=await read("trail", figures.read_trail(connection), None),
             overdue=await read("overdue", count_overdue(connection, expected_times({})), ()),
         )
         computed = Finding(

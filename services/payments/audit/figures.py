@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.payments.audit.report import Backlog, Balance, Flow, Held, Suspended, Waits
+from services.payments.audit.report import (
+    Backlog,
+    Balance,
+    Flow,
+    Held,
+    Suspended,
+    TrailHead,
+    Waits,
+)
 from services.payments.base import rows
 from services.payments.base.statements import text_with
 from services.payments.engine.store.overdue import WAITING_FOR
@@ -82,6 +90,7 @@ _SET_ASIDE = text_with(
     """,
     step_failed=HoldReason.STEP_FAILED,
 )
+_TRAIL = text("SELECT sequence, sha256 FROM operator_action_chain ORDER BY sequence DESC LIMIT 1")
 _BACKLOG = text(
     """
     SELECT count(*) AS payments,
@@ -167,3 +176,9 @@ async def read_backlog(connection: AsyncConnection) -> Backlog:
     """The payments that are due and not claimed."""
     row = (await connection.execute(_BACKLOG)).one()
     return Backlog(payments=row.payments, oldest_seconds=row.oldest)
+
+
+async def read_trail(connection: AsyncConnection) -> TrailHead | None:
+    """The last entry of the chain of operators' actions; None before the first action."""
+    row = (await connection.execute(_TRAIL)).one_or_none()
+    return TrailHead(sequence=row.sequence, sha256=row.sha256) if row else None

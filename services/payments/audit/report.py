@@ -88,6 +88,15 @@ class Backlog:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrailHead:
+    """The last entry of the chain of operators' actions. Kept elsewhere, it shows later that no
+    entry until then was changed, also by somebody who has made the whole chain again."""
+
+    sequence: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """All of one moment."""
 
@@ -100,6 +109,8 @@ class Report:
     backlog: Backlog
     # By the usual times, because an audit asks no provider what it has declared.
     overdue: Sequence[OverdueCount] = ()
+    # None before the first action.
+    trail: TrailHead | None = None
 
     @property
     def broken(self) -> Sequence[Finding]:

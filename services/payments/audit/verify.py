@@ -20,6 +20,7 @@ def render(report: Report, accounts: Accounts) -> str:
         "\n".join(_invariant(finding) for finding in report.findings),
         "\n".join(_accounts(report.balances, accounts)),
         "\n".join(_people(report)),
+        _trail(report),
         _result(report),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -85,6 +86,11 @@ def _people(report: Report) -> Iterator[str]:
     backlog = report.backlog
     if backlog.payments:
         yield f"  {backlog.payments} due, the oldest for {_age(backlog.oldest_seconds)}"
+
+
+def _trail(report: Report) -> str:
+    head = report.trail
+    return f"  {head.sequence:,} operators' actions, the last {head.sha256}" if head else ""
 
 
 def _age(seconds: float) -> str:

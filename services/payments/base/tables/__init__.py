@@ -10,6 +10,7 @@ from services.payments.base.tables.credentials import (
 from services.payments.base.tables.kit import MOVED, SET, metadata
 from services.payments.base.tables.messages import (
     event_lists,
+    operator_action_chain,
     operator_actions,
     outbox,
     unreadable_rows,
@@ -42,6 +43,7 @@ __all__ = [
     "idempotency_keys",
     "merchants",
     "metadata",
+    "operator_action_chain",
     "operator_actions",
     "operator_keys",
     "outbox",

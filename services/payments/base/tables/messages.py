@@ -154,6 +154,19 @@ operator_actions = Table(
     ),
 )
 
+# The entries that make a chain of the log of actions. The database adds one when an action is
+# committed; the application only reads them.
+operator_action_chain = Table(
+    "operator_action_chain",
+    metadata,
+    # Without a gap.
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("action_id", Uuid, nullable=False, unique=True),
+    Column("previous_sha256", Text, nullable=False),
+    # Over the one before, the sequence, and all that the action says.
+    Column("sha256", Text, nullable=False),
+)
+
 # Rows of other tables that cannot be read, by their tables and keys; an entry is kept for good.
 unreadable_rows = Table(
     "unreadable_rows",

@@ -50,6 +50,11 @@ UNSEEN_BY_PARTS = (_NEWER_QUOTE, _MESSAGE_OF_NO_PAYMENT)
 
 DAMAGE: list[tuple[str, tuple[str, ...]]] = [
     (
+        "INSERT INTO operator_actions (merchant_id, id, operator, action, subject, note) "
+        "VALUES ('', gen_random_uuid(), 'eve', 'RELEASE_HOLD', 'pay_1', '')",
+        ("the chain of operators' actions is whole",),
+    ),
+    (
         "UPDATE balances SET balance_minor = balance_minor + 1 WHERE account = 'revenue:fees:USD'",
         (
             "the balances of a currency add up to nothing",

@@ -36,7 +36,7 @@ async def _execute(database: Database, statement: str) -> None:
 
 
 async def test_way_down_that_is_barred_is_one_sentence(database: Database) -> None:
-    await _execute(database, "DROP TABLE operator_actions")
+    await _execute(database, "DROP INDEX operator_actions_refused_idx")
 
     done = _alembic(database, "downgrade", "base")
 
