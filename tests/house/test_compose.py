@@ -44,9 +44,25 @@ def test_containers_may_do_little() -> None:
             "read_only": True,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges:true"],
+            "pids_limit": 256,
         }.items()
         if service.get(setting) != wanted
     )
+
+
+def test_containers_take_a_bounded_part_of_the_machine() -> None:
+    for name, service in SERVICES.items():
+        assert "mem_limit" in service, name
+        assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
+        # PostgreSQL answers all of them, and has as many processes as there are sessions.
+        assert "cpus" in service or name == "postgres", name
+
+
+def test_only_who_logs_in_at_postgresql_reaches_it() -> None:
+    reaching = {name for name, one in SERVICES.items() if "database" in one.get("networks", [])}
+    assert reaching == {"postgres", "migrate", "payments", "worker"}
+    assert COMPOSE["networks"]["database"]["internal"]
+    assert SERVICES["postgres"]["networks"] == ["database"]
 
 
 def test_everything_that_stays_has_a_healthcheck_and_starts_again() -> None:

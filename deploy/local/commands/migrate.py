@@ -10,7 +10,7 @@ from deploy import ROOT
 from deploy.local.mesh import credentials, database, postgres, processes, state
 from deploy.local.mesh.database import Database
 from deploy.local.mesh.state import DataDir
-from deploy.local.process.terminal import Problem, say
+from deploy.local.process.terminal import Problem
 
 
 def migrate(data_dir: DataDir) -> int:
@@ -19,15 +19,12 @@ def migrate(data_dir: DataDir) -> int:
     if elsewhere := database.external():
         database.warn_of_superusers(elsewhere)
     with _reachable(data_dir) as chosen:
-        done = subprocess.run(  # noqa: S603
+        return subprocess.run(  # noqa: S603
             processes.migration_command(),
             cwd=ROOT,
             env=processes.migration_environment(chosen),
             check=False,
-        )
-    if done.returncode == 0:
-        say("The database is up to date.")
-    return done.returncode
+        ).returncode
 
 
 def verify(data_dir: DataDir) -> int:

@@ -26,7 +26,7 @@ from services.shared.well_known import is_well_known
 MIGRATION_LOCK = 7_266_728_035
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection) -> str:
     context.configure(
         connection=connection, target_metadata=metadata, transaction_per_migration=False
     )
@@ -34,6 +34,7 @@ def _migrate(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         context.run_migrations()
+        return context.get_context().get_current_revision() or "none"
 
 
 def _address() -> str:
@@ -72,8 +73,10 @@ async def _main() -> None:
             raise
         raise SystemExit(cannot_be_reached(error)) from None
     try:
-        await connection.run_sync(_migrate)
+        revision = await connection.run_sync(_migrate)
         await connection.commit()
+        # Else the last line of a container that has waited for its database is a refusal.
+        context.config.print_stdout(f"The database is at revision {revision}.")
     except CommandError as error:
         raise SystemExit(
             f"the database is not at a revision that leads there ({error}); "
