@@ -1,14 +1,31 @@
 """Corridor files for tests: one that a deployment with real money would take."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from caravel.common.v1 import corridors_pb2
+
+from services.shared.corridors import CorridorFiles, read_folder
 from tests.conftest import ROOT
 
 SHIPPED = ROOT / "deploy" / "corridors"
 # Pays wallets alone, and bank accounts alone where it is cut down to them.
 WALLETS, BANKS = "us-in", "us-ng"
 LOCAL = "local_wallet"
+
+
+def corridor_files(source: Path | CorridorFiles) -> list[corridors_pb2.CorridorFile]:
+    """The files of a folder, or these, as one service hands them to another."""
+    files = source if isinstance(source, Mapping) else read_folder(source)
+    return [corridors_pb2.CorridorFile(name=name, content=files[name]) for name in sorted(files)]
+
+
+def replaced(old: str, new: str, *, corridor: str = "us-in") -> CorridorFiles:
+    """The shipped files, with other words in the place of these in one of them."""
+    files, name = read_folder(SHIPPED), f"{corridor}.toml"
+    assert files[name].count(old) == 1
+    return {**files, name: files[name].replace(old, new)}
 
 
 def live_corridors(folder: Path, *offramps: str) -> Path:

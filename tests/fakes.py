@@ -26,6 +26,7 @@ from services.payments.model.exposure import ExposureLimitReached
 from services.payments.model.pause import Paused, paused_by
 from services.payments.model.quote import Fees, RateTrail
 from services.payments.operators.pause_ports import PauseStore
+from services.shared.corridors import CorridorFiles, Corridors
 from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, NotAuthenticated, Unavailable
 from services.shared.money import Money
@@ -71,6 +72,34 @@ class Unlimited:
     def refuse(self, currency: str) -> None:
         if currency in self.reached:
             raise ExposureLimitReached(currency=currency)
+
+
+class AlwaysCorridors:
+    """The port CurrentCorridors: these, as long as the test says nothing else."""
+
+    def __init__(self, corridors: Corridors) -> None:
+        self.corridors = corridors
+
+    async def current(self) -> Corridors:
+        return self.corridors
+
+
+async def no_files(version: str) -> CorridorFiles:
+    """The files of a version, where no service asks for them."""
+    raise AssertionError(version)
+
+
+class CheckedCorridors:
+    """The port CorridorCheck: takes all files, or refuses as a test says."""
+
+    def __init__(self) -> None:
+        self.asked: list[CorridorFiles] = []
+        self.refusal: DomainError | None = None
+
+    async def check_corridors(self, files: CorridorFiles) -> None:
+        self.asked.append(files)
+        if self.refusal is not None:
+            raise self.refusal
 
 
 class FixedFees:

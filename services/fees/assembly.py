@@ -9,10 +9,11 @@ from services.fees.config import Config
 from services.fees.servicer import FeeServicer
 from services.fees.usecases import FeeCalculator
 from services.shared.clock import Clock, SystemClock
-from services.shared.corridors import load_corridors
+from services.shared.corridors import Versions, load_corridors
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
+from services.shared.limits import BATCH_MESSAGE_MAX_BYTES
 
 
 @asynccontextmanager
@@ -25,11 +26,12 @@ async def assemble(
     """
     live = config.deployment is Deployment.LIVE
     corridors = load_corridors(config.corridors_dir, live=live)
-    calculator = FeeCalculator(corridors, clock or SystemClock())
-    server = GrpcServer(identity=identity)
+    clock = clock or SystemClock()
+    calculators = Versions(corridors, lambda one: FeeCalculator(one, clock), live=live)
+    server = GrpcServer(identity=identity, max_bytes=BATCH_MESSAGE_MAX_BYTES)
     server.add(
         fees_pb2_grpc.add_FeeServiceServicer_to_server,
-        FeeServicer(calculator),
+        FeeServicer(calculators),
         "caravel.fees.v1.FeeService",
     )
     yield server

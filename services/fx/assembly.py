@@ -9,16 +9,19 @@ from caravel.fx.v1 import fx_pb2_grpc
 
 from services.fx.config import Config
 from services.fx.feed import LOAD_SECONDS, Feed
+from services.fx.metrics import forget_corridors
+from services.fx.opened import Opened
 from services.fx.servicer import FxServicer
 from services.fx.sources import SOURCES, registration
 from services.fx.sources.http import REQUEST_SECONDS, open_session
 from services.fx.sources.kit import Handed, Pair, Registration
 from services.fx.usecases import Rates
 from services.shared.clock import Clock, SystemClock
-from services.shared.corridors import Corridors, CorridorsError, load_corridors
+from services.shared.corridors import Corridors, CorridorsError, Versions, load_corridors
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
+from services.shared.limits import BATCH_MESSAGE_MAX_BYTES
 from services.shared.log import get_logger
 
 # How often each corridor is looked at whether it has a rate, for the metrics and the log.
@@ -54,7 +57,10 @@ async def assemble(
                 name=name, clock=clock, http=http, settings=config, pairs=frozenset(pairs)
             )
             feeds[name] = Feed(name, source.open(handed), clock, live=live, sleep=sleep)
-        rates = Rates(corridors, feeds, clock)
+        opened = Opened(feeds, {name: pairs for name, (_, pairs) in named.items()})
+        rates = Versions(
+            corridors, lambda one: Rates(one, feeds, clock), opened.refuse_others, live=live
+        )
         async with _serving(feeds, rates, identity, load_seconds, sleep) as server:
             yield server
 
@@ -62,7 +68,7 @@ async def assemble(
 @asynccontextmanager
 async def _serving(
     feeds: Mapping[str, Feed],
-    rates: Rates,
+    rates: Versions[Rates],
     identity: Identity | None,
     load_seconds: float,
     sleep: Sleep,
@@ -70,9 +76,9 @@ async def _serving(
     surveys: asyncio.Task[None] | None = None
     try:
         await asyncio.gather(*(feed.open(load_seconds) for feed in feeds.values()))
-        await rates.survey()
+        await rates.newest.survey()
         surveys = asyncio.create_task(_survey(rates, sleep))
-        server = GrpcServer(identity=identity)
+        server = GrpcServer(identity=identity, max_bytes=BATCH_MESSAGE_MAX_BYTES)
         server.add(
             fx_pb2_grpc.add_FxServiceServicer_to_server,
             FxServicer(rates),
@@ -86,11 +92,16 @@ async def _serving(
         await asyncio.gather(*(feed.close() for feed in feeds.values()))
 
 
-async def _survey(rates: Rates, sleep: Sleep) -> None:
+async def _survey(rates: Versions[Rates], sleep: Sleep) -> None:
+    surveyed = rates.newest
     while True:
         await sleep(SURVEY_SECONDS)
         try:
-            await rates.survey()
+            if rates.newest is not surveyed:
+                # Of a corridor that is gone nothing is said any more.
+                forget_corridors()
+            surveyed = rates.newest
+            await surveyed.survey()
         except Exception:  # noqa: BLE001  The next one is due all the same.
             get_logger().exception("survey_failed")
 

@@ -81,6 +81,12 @@ def show_available(corridor_id: str, *, available: bool) -> None:
     AVAILABLE.labels(corridor_id).set(available)
 
 
+def forget_corridors() -> None:
+    """Says nothing of any corridor any more, until each is looked at again."""
+    for gauge in (AVAILABLE, CORRIDOR_AGE, CORRIDOR_AGE_MAX, DIVERGENCE):
+        gauge.clear()
+
+
 def count_override(corridor_id: str, outcome: str) -> None:
     """One more query with an override, for a corridor that there is."""
     OVERRIDES.labels(corridor_id, outcome).inc()

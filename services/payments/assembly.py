@@ -6,19 +6,21 @@ import os
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import Any
 
 from services.payments.audit.auditor import METRICS, Auditor
 from services.payments.audit.checks import PostgresAudit
+from services.payments.audit.opening import opened_audit
 from services.payments.audit.watch import PostgresWatch
 from services.payments.audit.watcher import WATCH_METRICS, Watcher
 from services.payments.base import wake
 from services.payments.base.convert import decode_answer
+from services.payments.base.corridor_versions import PostgresCorridorVersions
 from services.payments.base.database import Opened, opened_database
 from services.payments.base.disk import publish_disk
-from services.payments.base.readiness import DatabaseReadiness
+from services.payments.base.readiness import DatabaseReadiness, all_of
 from services.payments.base.wake import Alarm
 from services.payments.config import (
     AuditSettings,
@@ -44,10 +46,11 @@ from services.payments.merchants.tokens.opening import Tokens, opened_tokens
 from services.payments.merchants.tokens.servicer import TokenServicer
 from services.payments.merchants.usecases import Keys
 from services.payments.mesh.channels import opened_fees, opened_providers, opened_rates
+from services.payments.mesh.corridors import CurrentRates, HeldCorridors
 from services.payments.mesh.declared import DeclaredCapabilities
 from services.payments.mesh.overridden import OverriddenRates
 from services.payments.mesh.ports import FeeBook, Providers, Rates
-from services.payments.mesh.starting import answered, refuse_mixed
+from services.payments.mesh.starting import answered, declared_at_start, refuse_mixed
 from services.payments.model.progress import expected_times
 from services.payments.model.roles import ROLES
 from services.payments.model.timing import (
@@ -57,6 +60,7 @@ from services.payments.model.timing import (
     VERIFY_STATEMENT_SECONDS,
 )
 from services.payments.model.timing_fit import refuse_misfits
+from services.payments.operators.corridors import CorridorVersions, begun
 from services.payments.operators.expiring import Expiring
 from services.payments.operators.exposure import ExposureWatch
 from services.payments.operators.exposure_limits import ExposureLimitsFile
@@ -67,6 +71,7 @@ from services.payments.operators.opening import Servicer, open_servicers
 from services.payments.operators.policy import load_policy
 from services.payments.operators.ports import OperatorStores
 from services.payments.operators.servicer.inspection import InspectionServicer
+from services.payments.operators.store.corridors import PostgresCorridors
 from services.payments.operators.store.opening import open_stores
 from services.payments.operators.store.overrides import PostgresOverrides
 from services.payments.operators.store.pauses import PostgresPauses
@@ -92,10 +97,8 @@ from services.payments.webhooks_out.store.outbox import PostgresOutbox
 from services.payments.webhooks_out.usecases import Endpoints
 from services.shared.beside import beside
 from services.shared.clock import SystemClock
-from services.shared.corridors import Corridors, load_corridors
 from services.shared.db import Address
 from services.shared.deployment import Deployment
-from services.shared.errors import Unavailable
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
 from services.shared.readiness import Ask, Readiness
@@ -111,7 +114,7 @@ def _as_it_is(port: Any) -> Any:
 def build_server(
     config: ServiceSettings,
     *,
-    corridors: Corridors,
+    corridors: CorridorVersions,
     fees: FeeBook,
     rates: Rates,
     providers: Providers,
@@ -133,7 +136,7 @@ def build_server(
 ) -> GrpcServer:
     """The service over any ports; unready while `ready` raises; in the clear with no identity."""
     ports = OrderPorts(
-        corridors=corridors,
+        corridors=corridors.current,
         fees=fees,
         rates=OverriddenRates(rates, in_force.overrides),
         providers=providers,
@@ -155,7 +158,7 @@ def build_server(
         EndpointServicer(Endpoints(endpoints, config.targets)),
         TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
-        *_for_operators(config, operators, ports, orders, rates),
+        *_for_operators(config, operators, ports, orders, rates=rates, corridors=corridors),
         InspectionServicer(Inspecting(operators.inspected), exposure, orders.scoreboards),
     )
 
@@ -194,18 +197,21 @@ def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> We
 
 
 def _for_operators(
-    config: ServiceSettings, stores: OperatorStores, ports: OrderPorts, orders: Orders, rates: Rates
+    config: ServiceSettings,
+    stores: OperatorStores,
+    ports: OrderPorts,
+    orders: Orders,
+    **others: Any,
 ) -> Sequence[Servicer]:
     """The rates are the market's, without any override."""
     return open_servicers(
         stores,
         load_policy(config.policy_file),
         providers=ports.providers,
-        corridors=ports.corridors,
-        rates=rates,
         declared=lambda: ports.declared.current,
         corrections=orders.correcting,
         is_live=config.deployment is Deployment.LIVE,
+        **others,
     )
 
 
@@ -214,28 +220,24 @@ async def assemble(
     config: ServiceSettings, identity: Identity, wrap: Wrap = _as_it_is
 ) -> AsyncIterator[GrpcServer]:
     """The service as it runs: PostgreSQL, and fees, fx and providers over gRPC."""
-    corridors = load_corridors(config.corridors_dir, live=config.deployment is Deployment.LIVE)
     publish_disk(config.database_folder)
     async with (
         _working(config, "caravel-payments", pool_size=10) as engine,
-        opened_fees(config.fees_target, identity) as fees,
-        opened_rates(config.fx_target, identity) as rates,
+        _held(config) as (credentials, in_force, held),
+        opened_fees(config.fees_target, identity, held.files) as fees,
+        opened_rates(config.fx_target, identity, held.files) as rates,
         opened_providers(config.providers_target, identity) as providers,
-        _held(config) as (credentials, in_force),
         opened_tokens(config.tokens, roles=ROLES) as tokens,
         _readiness(config) as ready,
     ):
-        declared = DeclaredCapabilities(providers)
-        if config.deployment is Deployment.SANDBOX:
-            refuse_mixed(await answered(providers.deployment), config.deployment)
-            await answered(declared.load)
-        else:
-            # Reading needs no providers, which the worker waits for.
-            with suppress(Unavailable):
-                refuse_mixed(await providers.deployment(), config.deployment)
+        declared = await declared_at_start(providers, config.deployment)
         stores = open_stores(engine, encode_event, decode_answer)
+        checks, trail = (fees, rates, providers), Trail(stores.operations)
+        applied = PostgresCorridors(engine)
+        corridors = CorridorVersions(held, applied, checks, trail, config.deployment)
+        again = await begun(corridors, config.corridors_dir)
         limits = ExposureLimitsFile(config.exposure_limits_file)
-        exposure = ExposureWatch(stores.positions, rates, corridors, limits, SystemClock())
+        exposure = ExposureWatch(stores.positions, rates, held, limits, SystemClock())
         server = build_server(
             config,
             corridors=corridors,
@@ -255,10 +257,12 @@ async def assemble(
             exposure=exposure,
             counts=PostgresScoreboards(engine),
             in_force=in_force,
-            ready=ready,
+            ready=all_of(ready, held.refuse_unreadable),
             identity=identity,
         )
-        async with declared.refreshed(), exposure.watched(), beside(Expiring(stores.proposals).run):
+        server.on_hangup = again.ask
+        applying, expiring = beside(again.run), beside(Expiring(stores.proposals).run)
+        async with declared.refreshed(), held.refreshed(), exposure.watched(), applying, expiring:
             yield server
 
 
@@ -273,7 +277,7 @@ async def assemble_worker(
     refuse_misfits(config.times, {})
     async with (
         _working(config, "caravel-worker", pool_size=8) as engine,
-        opened_rates(config.fx_target, identity) as rates,
+        opened_rates(config.fx_target, identity, PostgresCorridorVersions(engine).files) as rates,
         opened_providers(config.providers_target, identity) as providers,
         open_sender(SystemClock(), config.targets) as sender,
     ):
@@ -281,11 +285,12 @@ async def assemble_worker(
         declared = DeclaredCapabilities(providers, check=partial(refuse_misfits, config.times))
         await answered(declared.load)
         watcher = Watcher(PostgresWatch(engine, expected_times(declared)), WATCH_METRICS)
+        by_version = CurrentRates(wrap(rates), PostgresCorridorVersions(engine))
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
             store=wrap(PostgresWork(engine, encode_event)),
             providers=wrap(providers),
-            rates=OverriddenRates(wrap(rates), ReadOverrides(PostgresOverrides(engine))),
+            rates=OverriddenRates(by_version, ReadOverrides(PostgresOverrides(engine))),
             decider=Decider(declared, random.random),
             claim_max=config.claim_max,
             under_way_max=config.under_way_max,
@@ -328,46 +333,38 @@ def _deliverer(config: WorkerSettings, outbox: Outbox, sender: EventSender) -> D
 @asynccontextmanager
 async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
     """The audit as it runs."""
-    async with opened_database(
+    async with opened_audit(
         _url(config),
         "caravel-audit",
-        pool_size=1,
         statement_seconds=VERIFY_STATEMENT_SECONDS,
-        reads_all=True,
-    ) as engine:
-        yield PostgresAudit(
-            engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_answer
-        )
+        overdue_seconds=config.overdue_seconds,
+    ) as audit:
+        yield audit
 
 
 @asynccontextmanager
 async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
-    """The audit beside the work, on a connection of its own."""
+    """The audit beside the work."""
     if not config.audit_seconds:
         yield
         return
-    async with opened_database(
+    async with opened_audit(
         _url(config),
         "caravel-auditor",
-        pool_size=1,
         statement_seconds=AUDIT_STATEMENT_SECONDS,
-        reads_all=True,
-    ) as engine:
-        auditor = Auditor(
-            PostgresAudit(
-                engine, overdue_seconds=config.overdue_seconds, decode_answer=decode_answer
-            ),
-            METRICS,
-            every_seconds=config.audit_seconds,
-        )
+        overdue_seconds=config.overdue_seconds,
+    ) as audit:
+        auditor = Auditor(audit, METRICS, every_seconds=config.audit_seconds)
         async with beside(auditor.run):
             yield
 
 
 @asynccontextmanager
-async def _held(config: DatabaseSettings) -> AsyncIterator[tuple[HeldCredentials, InForce]]:
+async def _held(
+    config: DatabaseSettings,
+) -> AsyncIterator[tuple[HeldCredentials, InForce, HeldCorridors]]:
     """The credentials of all, the overrides of rates and the pauses, read again and again on a
-    connection of their own."""
+    connection of their own; and the corridors, which are read on it once files were applied."""
     async with opened_database(
         _url(config),
         "caravel-credentials",
@@ -377,8 +374,10 @@ async def _held(config: DatabaseSettings) -> AsyncIterator[tuple[HeldCredentials
         credentials = HeldCredentials(PostgresCredentials(engine))
         overrides = HeldOverrides(PostgresOverrides(engine))
         pauses = HeldPauses(PostgresPauses(engine))
+        is_live = config.deployment is Deployment.LIVE
+        corridors = HeldCorridors(PostgresCorridorVersions(engine), live=is_live)
         async with credentials.refreshed(), overrides.refreshed(), pauses.refreshed():
-            yield credentials, InForce(overrides=overrides, pauses=pauses)
+            yield credentials, InForce(overrides=overrides, pauses=pauses), corridors
 
 
 def _working(config: DatabaseSettings, application: str, *, pool_size: int) -> Opened:

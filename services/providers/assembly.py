@@ -10,14 +10,13 @@ from services.providers.adapters import ADAPTERS
 from services.providers.adapters.kit.http import open_session
 from services.providers.breaker import BreakerPolicy
 from services.providers.config import AdapterMissing, Config
-from services.providers.domain import Kind
+from services.providers.corridors import OpenAdapters
 from services.providers.limits import CONCURRENCY_DEFAULT, Limits
 from services.providers.ports import Adapter
-from services.providers.rails import refuse_missing_rails
 from services.providers.servicer import ProviderServicer
 from services.providers.usecases import Providers
 from services.shared.clock import Clock, SystemClock
-from services.shared.corridors import Corridors, load_corridors
+from services.shared.corridors import load_corridors
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
@@ -45,7 +44,8 @@ async def assemble(
                 name: ADAPTERS[name].open(config, session, clock or SystemClock())
                 for name in config.needed_providers()
             }
-        _refuse_unregistered(corridors, adapters)
+        opened = OpenAdapters(adapters, live=live)
+        opened.refuse_others(corridors)
         providers = Providers(
             adapters,
             deployment=config.deployment,
@@ -56,7 +56,7 @@ async def assemble(
         server = GrpcServer(identity=identity, max_bytes=BATCH_MESSAGE_MAX_BYTES)
         server.add(
             providers_pb2_grpc.add_ProviderServiceServicer_to_server,
-            ProviderServicer(providers),
+            ProviderServicer(providers, opened),
             "caravel.providers.v1.ProviderService",
         )
         yield server
@@ -81,16 +81,3 @@ def _policy(config: Config) -> BreakerPolicy:
         fault_percent=config.breaker_fault_percent,
         pause_seconds=float(config.breaker_pause_seconds),
     )
-
-
-def _refuse_unregistered(corridors: Corridors, adapters: Mapping[str, Adapter]) -> None:
-    rails = {name: adapter.capabilities.rails for name, adapter in adapters.items()}
-    for corridor in corridors:
-        wanted = [(name, Kind.COLLECTION) for name in corridor.providers.onramps]
-        wanted += [(name, Kind.PAYOUT) for name in corridor.providers.offramps]
-        for name, kind in wanted:
-            if name not in adapters:
-                raise AdapterMissing(f"corridor {corridor.id}: no adapter is called {name}")
-            if kind not in adapters[name].capabilities.kinds:
-                raise AdapterMissing(f"corridor {corridor.id}: {name} takes no {kind.value}")
-        refuse_missing_rails(corridor, rails)

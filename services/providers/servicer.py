@@ -8,8 +8,10 @@ from functools import partial
 from caravel.providers.v1 import disputes_pb2, providers_pb2, providers_pb2_grpc
 
 from services.providers import convert
+from services.providers.corridors import OpenAdapters
 from services.providers.domain import UNANSWERED, Operation, OperationResult
 from services.providers.usecases import Providers
+from services.shared.corridors import collect
 
 Work = Callable[[list[Operation], timedelta | None], AsyncGenerator[OperationResult, None]]
 
@@ -17,8 +19,9 @@ Work = Callable[[list[Operation], timedelta | None], AsyncGenerator[OperationRes
 class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
     """Answers caravel.providers.v1.ProviderService."""
 
-    def __init__(self, providers: Providers) -> None:
+    def __init__(self, providers: Providers, opened: OpenAdapters) -> None:
         self._providers = providers
+        self._opened = opened
 
     async def Execute(  # noqa: N802  The name is the contract's.
         self, request: providers_pb2.ExecuteRequest, context: object
@@ -84,6 +87,13 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
             ],
             deployment=providers_pb2.Deployment.Value(self._providers.deployment.name),
         )
+
+    async def CheckCorridors(  # noqa: N802
+        self, request: providers_pb2.CheckCorridorsRequest, context: object
+    ) -> providers_pb2.CheckCorridorsResponse:
+        """Checks the files that payments would apply."""
+        await self._opened.check(collect(request.files))
+        return providers_pb2.CheckCorridorsResponse()
 
 
 async def _answers(

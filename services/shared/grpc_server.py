@@ -131,6 +131,8 @@ class GrpcServer:
         self._asking: asyncio.Task[None] | None = None
         self._names: list[str] = []
         self.port = 0
+        # Called for SIGHUP; where there is none, the signal ends the process as usual.
+        self.on_hangup: Callable[[], None] | None = None
 
     def add(self, register: Callable[[Any, Any], None], servicer: object, full_name: str) -> None:
         """Adds one service: its generated register function, its servicer, its full name.
@@ -226,6 +228,8 @@ async def _serve(name: str, config: Settings, identity: Identity, assembled: Ass
         asyncio.get_running_loop().add_signal_handler(number, end)
     endpoint, ratio = config.otel_exporter_otlp_endpoint, config.otel_traces_sampler_arg
     async with identity.followed(), tracing.exported(name, endpoint, ratio), assembled as server:
+        if server.on_hangup:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, server.on_hangup)
         publish_build(name, config.build_commit)
         publish_metrics(config.host, config.metrics_port)
         await server.start(config.host, config.port)

@@ -10,7 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from deploy.local.commands import control, development, figures, four_eyes, operate, pausing
+from deploy.local.commands import (
+    control,
+    corridors,
+    development,
+    figures,
+    four_eyes,
+    operate,
+    pausing,
+)
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
 from deploy.local.process.child import allow_most_descriptors
 from deploy.local.process.terminal import Problem, complain, say, sentence
@@ -166,7 +174,7 @@ def _parser() -> _Parser:
 def _add_operating(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
-    for module in (operate, four_eyes, pausing):
+    for module in (operate, four_eyes, pausing, corridors):
         module.add_to(partial(_add, commands), data)
 
 

@@ -76,6 +76,27 @@ return {
     },
     {
       ["method"] = "POST",
+      ["path"] = "/api/admin/corridor-versions",
+      ["query"] = {},
+      ["body"] = {
+        ["files"] = {
+          ["kind"] = "list",
+          ["of"] = { ["kind"] = "message", ["of"] = "caravel.common.v1.CorridorFile" },
+        },
+        ["reason"] = { ["kind"] = "string" },
+        ["validate_only"] = { ["kind"] = "bool" },
+      },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/admin/corridor-versions",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+      },
+    },
+    {
+      ["method"] = "POST",
       ["path"] = "/api/admin/providers/{provider}:pause",
       ["query"] = {},
       ["body"] = {
@@ -404,6 +425,7 @@ return {
     },
   },
   ["messages"] = {
+    ["caravel.common.v1.CorridorFile"] = { ["name"] = { ["kind"] = "string" }, ["content"] = { ["kind"] = "string" } },
     ["caravel.common.v1.Recipient"] = {
       ["bank_account"] = { ["kind"] = "message", ["of"] = "caravel.common.v1.BankAccount", ["oneof"] = "kind" },
       ["mobile_money"] = { ["kind"] = "message", ["of"] = "caravel.common.v1.MobileMoney", ["oneof"] = "kind" },
@@ -632,5 +654,7 @@ return {
     ["PROVIDER_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
     ["PAUSE_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PAUSE_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["CORRIDORS_VERSION_UNKNOWN"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["CORRIDORS_REFUSED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

@@ -13,6 +13,7 @@ from services.payments.model.timing import (
 )
 from services.shared.db import Address
 from services.shared.db_errors import as_ours, failure_of
+from services.shared.readiness import Ask
 
 SETTINGS = {
     "application_name": "caravel-readiness",
@@ -63,3 +64,13 @@ class DatabaseReadiness:
             await self._connection.execute(WRITABLE)
             await self._connection.execute(ROOM)
             await self._connection.execute(KEPT)
+
+
+def all_of(*asks: Ask) -> Ask:
+    """One question in the place of several, asked in turn."""
+
+    async def ask() -> None:
+        for one in asks:
+            await one()
+
+    return ask

@@ -6,24 +6,25 @@ from contextlib import asynccontextmanager
 from services.payments.mesh.fees import GrpcFees
 from services.payments.mesh.fx import GrpcRates
 from services.payments.mesh.providers import GrpcProviders
+from services.payments.mesh.versioned import Files
 from services.shared.grpc_client import open_channel
 from services.shared.identity import Identity
 
 
 @asynccontextmanager
-async def opened_fees(target: str, identity: Identity) -> AsyncIterator[GrpcFees]:
-    """fees at host:port."""
+async def opened_fees(target: str, identity: Identity, files: Files) -> AsyncIterator[GrpcFees]:
+    """fees at host:port; `files` are for a replica that does not know their version."""
     name = "caravel.fees.v1.FeeService"
     async with open_channel(target, name, identity, retry_unavailable=True) as channel:
-        yield GrpcFees(channel)
+        yield GrpcFees(channel, files)
 
 
 @asynccontextmanager
-async def opened_rates(target: str, identity: Identity) -> AsyncIterator[GrpcRates]:
-    """fx at host:port."""
+async def opened_rates(target: str, identity: Identity, files: Files) -> AsyncIterator[GrpcRates]:
+    """fx at host:port; `files` likewise."""
     name = "caravel.fx.v1.FxService"
     async with open_channel(target, name, identity, retry_unavailable=True) as channel:
-        yield GrpcRates(channel)
+        yield GrpcRates(channel, files)
 
 
 @asynccontextmanager

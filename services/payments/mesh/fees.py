@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 import grpc
+from caravel.common.v1.corridors_pb2 import CorridorsVersion
 from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
 
 from services.payments.mesh.calls import read_money, write_money
 from services.payments.mesh.ports import FeeQuery
+from services.payments.mesh.versioned import Files, VersionedCalls, write_files
 from services.payments.model.quote import FeeLine, Fees
-from services.payments.model.timing import PRICING_CALL_SECONDS
+from services.payments.model.timing import CORRIDORS_CALL_SECONDS, PRICING_CALL_SECONDS
+from services.shared.corridors import CorridorFiles
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
@@ -17,17 +20,31 @@ from services.shared.grpc_status import from_status
 class GrpcFees:
     """The port FeeBook over gRPC."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, files: Files) -> None:
+        self._versioned = VersionedCalls("fees", files)
         self._stub: fees_pb2_grpc.FeeServiceAsyncStub = fees_pb2_grpc.FeeServiceStub(channel)
 
     async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
         """See FeeBook.calculate."""
-        request = fees_pb2.CalculateFeesRequest(queries=[_write_query(query) for query in queries])
-        async with refusals_as_errors("fees"):
-            response = await self._stub.CalculateFees(
-                request, timeout=PRICING_CALL_SECONDS, metadata=call_metadata()
-            )
+        written = [_write_query(query) for query in queries]
+
+        async def call(corridors: CorridorsVersion) -> fees_pb2.CalculateFeesResponse:
+            request = fees_pb2.CalculateFeesRequest(queries=written, corridors=corridors)
+            async with refusals_as_errors("fees"):
+                return await self._stub.CalculateFees(
+                    request, timeout=PRICING_CALL_SECONDS, metadata=call_metadata()
+                )
+
+        response = await self._versioned.ask(queries, call)
         return [_read_fees(result) for result in response.results]
+
+    async def check_corridors(self, files: CorridorFiles) -> None:
+        """See CorridorCheck.check_corridors."""
+        request = fees_pb2.CheckCorridorsRequest(files=write_files(files))
+        async with refusals_as_errors("fees"):
+            await self._stub.CheckCorridors(
+                request, timeout=CORRIDORS_CALL_SECONDS, metadata=call_metadata()
+            )
 
 
 def _write_query(query: FeeQuery) -> fees_pb2.FeeQuery:

@@ -5,12 +5,15 @@ from datetime import UTC
 from decimal import Decimal
 
 import grpc
+from caravel.common.v1.corridors_pb2 import CorridorsVersion
 from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
 
 from services.payments.base.convert import timestamp
 from services.payments.mesh.ports import RateQuery
+from services.payments.mesh.versioned import Files, VersionedCalls, write_files
 from services.payments.model.quote import RateLeg, RateOverride, RateTrail
-from services.payments.model.timing import PRICING_CALL_SECONDS
+from services.payments.model.timing import CORRIDORS_CALL_SECONDS, PRICING_CALL_SECONDS
+from services.shared.corridors import CorridorFiles
 from services.shared.errors import DomainError
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
@@ -20,26 +23,39 @@ from services.shared.money import format_rate
 class GrpcRates:
     """The port Rates over gRPC."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, files: Files) -> None:
+        self._versioned = VersionedCalls("fx", files)
         self._stub: fx_pb2_grpc.FxServiceAsyncStub = fx_pb2_grpc.FxServiceStub(channel)
 
     async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         """See Rates.get."""
-        request = fx_pb2.GetRatesRequest(
-            queries=[
-                fx_pb2.RateQuery(
-                    corridor_id=query.corridor_id,
-                    trace_ids=query.trace_ids,
-                    override=_write_override(query.override) if query.override else None,
+        written = [_write_query(query) for query in queries]
+
+        async def call(corridors: CorridorsVersion) -> fx_pb2.GetRatesResponse:
+            request = fx_pb2.GetRatesRequest(queries=written, corridors=corridors)
+            async with refusals_as_errors("fx"):
+                return await self._stub.GetRates(
+                    request, timeout=PRICING_CALL_SECONDS, metadata=call_metadata()
                 )
-                for query in queries
-            ]
-        )
-        async with refusals_as_errors("fx"):
-            response = await self._stub.GetRates(
-                request, timeout=PRICING_CALL_SECONDS, metadata=call_metadata()
-            )
+
+        response = await self._versioned.ask(queries, call)
         return [_read_rate(result) for result in response.results]
+
+    async def check_corridors(self, files: CorridorFiles) -> None:
+        """See CorridorCheck.check_corridors."""
+        request = fx_pb2.CheckCorridorsRequest(files=write_files(files))
+        async with refusals_as_errors("fx"):
+            await self._stub.CheckCorridors(
+                request, timeout=CORRIDORS_CALL_SECONDS, metadata=call_metadata()
+            )
+
+
+def _write_query(query: RateQuery) -> fx_pb2.RateQuery:
+    return fx_pb2.RateQuery(
+        corridor_id=query.corridor_id,
+        trace_ids=query.trace_ids,
+        override=_write_override(query.override) if query.override else None,
+    )
 
 
 def _read_rate(result: fx_pb2.RateResult) -> RateTrail | DomainError:

@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Protocol
 
 from services.payments.model.attempt import Answer, Attempt, Capabilities, Step
+from services.payments.model.corridor_version import CorridorVersion
 from services.payments.model.dispute import DisputeReport
 from services.payments.model.payment import Payment
 from services.payments.model.quote import Fees, RateOverride, RateTrail
+from services.shared.corridors import CorridorFiles, Corridors
 from services.shared.deployment import Deployment
 from services.shared.errors import DomainError
 from services.shared.money import Money
@@ -26,6 +28,8 @@ class FeeQuery:
     merchant_id: str
     amount: Money
     trace_id: str
+    # Of the corridor files; one for all queries of a call.
+    corridors_version: str = ""
     is_net: bool = False
 
 
@@ -42,6 +46,8 @@ class RateQuery:
     """A corridor whose rate is wanted, and the traces of the payments that want it."""
 
     corridor_id: str
+    # Of the corridor files; one for all queries of a call. The worker leaves it to CurrentRates.
+    corridors_version: str = ""
     trace_ids: tuple[str, ...] = ()
     # In force for the corridor.
     override: RateOverride | None = None
@@ -52,6 +58,35 @@ class Rates(Protocol):
 
     async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         """The rate of each corridor, or why there is none, in order. Raises Unavailable."""
+        ...
+
+
+class VersionSource(Protocol):
+    """The versions as the database has them."""
+
+    async def open(self) -> tuple[datetime, Sequence[CorridorVersion]]:
+        """The database's time, and the version that counts with those that will, in order. Raises
+        Unavailable."""
+        ...
+
+    async def files(self, version: str) -> CorridorFiles:
+        """The files of a version. Raises Unavailable."""
+        ...
+
+
+class CurrentCorridors(Protocol):
+    """The corridors that count."""
+
+    async def current(self) -> Corridors:
+        """Those of this moment. Raises Unavailable."""
+        ...
+
+
+class CorridorCheck(Protocol):
+    """A service that works by the corridor files."""
+
+    async def check_corridors(self, files: CorridorFiles) -> None:
+        """Raises CorridorsRefused's reason where it could not use these files; Unavailable."""
         ...
 
 

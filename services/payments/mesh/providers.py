@@ -25,6 +25,7 @@ from services.payments.mesh.ports import (
     ProviderEvent,
     Resolution,
 )
+from services.payments.mesh.versioned import write_files
 from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
 from services.payments.model.dispute import DisputeReport
 from services.payments.model.payer import NextAction
@@ -32,6 +33,7 @@ from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import (
     CALL,
     CLAIM_CALL_SECONDS,
+    CORRIDORS_CALL_SECONDS,
     LISTING_CALL_SECONDS,
     OPERATION,
     RESOLVING,
@@ -39,6 +41,7 @@ from services.payments.model.timing import (
     RETRY_AFTER_MAX,
     WEBHOOK_CALL_SECONDS,
 )
+from services.shared.corridors import CorridorFiles
 from services.shared.deployment import Deployment
 from services.shared.errors import DomainError, Invalid, Unavailable
 from services.shared.grpc_client import call_metadata, refusals_as_errors
@@ -179,6 +182,14 @@ class GrpcProviders:
         name = providers_pb2.Resolution.Name(answer.resolution)
         known = Resolution(name) if name in Resolution.__members__ else Resolution.UNANSWERED
         return Holder(resolution=known, name=answer.holder_name)
+
+    async def check_corridors(self, files: CorridorFiles) -> None:
+        """See CorridorCheck.check_corridors."""
+        request = providers_pb2.CheckCorridorsRequest(files=write_files(files))
+        async with refusals_as_errors("providers"):
+            await self._stub.CheckCorridors(
+                request, timeout=CORRIDORS_CALL_SECONDS, metadata=call_metadata()
+            )
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
         """See Providers.capabilities."""

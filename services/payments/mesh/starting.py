@@ -3,8 +3,11 @@ one of another deployment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
+from services.payments.mesh.declared import DeclaredCapabilities
+from services.payments.mesh.ports import Providers
 from services.payments.model.timing import START_RETRY_SECONDS
 from services.shared.deployment import Deployment
 from services.shared.errors import CannotStart, Unavailable
@@ -26,10 +29,23 @@ def refuse_mixed(theirs: Deployment | None, ours: Deployment) -> None:
 
 
 async def answered(ask: Callable[[], Awaitable[Answered]]) -> Answered:
-    """The answer of providers, once it gives one."""
+    """The answer of another service, once it gives one."""
     while True:
         try:
             return await ask()
         except Unavailable as error:
-            get_logger().warning("waiting_for_providers", reason=str(error))
+            get_logger().warning("waiting_for_services", reason=str(error))
             await asyncio.sleep(START_RETRY_SECONDS)
+
+
+async def declared_at_start(providers: Providers, ours: Deployment) -> DeclaredCapabilities:
+    """The declarations of providers, for a service that starts. Raises MixedDeployment."""
+    declared = DeclaredCapabilities(providers)
+    if ours is Deployment.SANDBOX:
+        refuse_mixed(await answered(providers.deployment), ours)
+        await answered(declared.load)
+    else:
+        # Reading needs no providers, which the worker waits for.
+        with suppress(Unavailable):
+            refuse_mixed(await providers.deployment(), ours)
+    return declared

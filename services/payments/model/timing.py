@@ -45,6 +45,7 @@ def key_usable_for(lifetime: timedelta) -> timedelta:
 # --- Other calls between services, seconds.
 WEBHOOK_CALL_SECONDS = 5.0
 PRICING_CALL_SECONDS = 3.0
+CORRIDORS_CALL_SECONDS = 10.0
 # The question whose an account is: at providers, and the call around it. A creation waits for it.
 RESOLVING = timedelta(seconds=4)
 RESOLVING_CALL_SECONDS = 5.0
@@ -76,7 +77,7 @@ CREDENTIALS_USES_SECONDS = 10.0
 # How often the keys that ended long ago are forgotten.
 CREDENTIALS_FORGET_SECONDS = 3600.0
 
-# --- Overrides of rates and pauses, which every replica holds in memory, and proposals, seconds.
+# --- Overrides of rates and pauses, which every replica holds in memory, seconds.
 # From one reading to the next.
 HELD_REFRESH_SECONDS = 0.25
 # Nothing is priced by anything older: one counts, and ends, everywhere within a second.
@@ -85,6 +86,21 @@ HELD_FRESH_SECONDS = 0.8
 HELD_WAIT_SECONDS = HELD_FRESH_SECONDS
 # How often an attempt that waits for the end of a pause is looked at.
 PAUSE_POLL_SECONDS = 30.0
+
+# --- Corridor files, whose versions every replica holds in memory, seconds.
+# From one reading to the next.
+CORRIDORS_REFRESH_SECONDS = 1.0
+# Nothing is priced by anything older. A version counts some seconds after its row, so that whatever
+# a reading lacks does not count yet.
+CORRIDORS_FRESH_SECONDS = 4.0
+CORRIDORS_WAIT_SECONDS = 2.0
+# From its row to the moment from which a version counts.
+CORRIDORS_EFFECTIVE = timedelta(seconds=5)
+# How long a call waits at that moment, where the database's clock is not known well enough.
+CORRIDORS_SWITCH_SECONDS = 0.01
+
+
+# --- Proposals, seconds.
 # How often proposals that nobody decided in time are looked for.
 PROPOSALS_EXPIRY_SECONDS = 5.0
 

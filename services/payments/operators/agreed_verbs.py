@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, get_args
 
-from services.payments.mesh.ports import RateQuery, Rates
+from services.payments.mesh.ports import CurrentCorridors, RateQuery, Rates
 from services.payments.model.operator import Operator
 from services.payments.model.pause import PauseKind
 from services.payments.operators.domain import Action
@@ -21,7 +21,6 @@ from services.payments.operators.proposal import Proposal
 from services.payments.operators.verbs.acting import Acting, claimed
 from services.payments.operators.verbs.ready import Ready
 from services.payments.operators.verbs.table import VerbOrder
-from services.shared.corridors import Corridors
 from services.shared.errors import DomainError
 from services.shared.ids import Prefix, encode_id, new_id
 
@@ -66,7 +65,7 @@ class AgreedVerb(Protocol):
 class RateOverriding:
     """RATE_OVERRIDE: the target is a corridor."""
 
-    def __init__(self, corridors: Corridors, rates: Rates, bounds: OverrideBounds) -> None:
+    def __init__(self, corridors: CurrentCorridors, rates: Rates, bounds: OverrideBounds) -> None:
         self._corridors = corridors
         self._rates = rates
         self._bounds = bounds
@@ -74,8 +73,10 @@ class RateOverriding:
     async def prepare(self, target: str, arguments: Mapping[str, Any]) -> None:
         """See AgreedVerb.prepare: without the market's middle nothing bounds an override."""
         order = order_of(target, arguments)
-        order.check_believed(self._corridors.get(target).fx.mid_bounds)
-        [trail] = await self._rates.get([RateQuery(corridor_id=target)])
+        corridors = await self._corridors.current()
+        order.check_believed(corridors.get(target).fx.mid_bounds)
+        query = RateQuery(corridor_id=target, corridors_version=corridors.version)
+        [trail] = await self._rates.get([query])
         if isinstance(trail, DomainError):
             raise trail
         order.check_distance(trail.market_mid_rate, self._bounds)
@@ -198,7 +199,7 @@ class Resuming:
 
 
 def agreed_verbs(
-    acting: Acting, *, corridors: Corridors, rates: Rates, bounds: OverrideBounds
+    acting: Acting, *, corridors: CurrentCorridors, rates: Rates, bounds: OverrideBounds
 ) -> Mapping[Action, AgreedVerb]:
     """The table."""
     on_payments: Sequence[PaymentVerb] = get_args(PaymentVerb)

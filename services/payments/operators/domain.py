@@ -184,6 +184,7 @@ class Action(StrEnum):
     PAUSE_CORRIDOR = "PAUSE_CORRIDOR"
     RESUME_PROVIDER = "RESUME_PROVIDER"
     RESUME_CORRIDOR = "RESUME_CORRIDOR"
+    APPLY_CORRIDORS = "APPLY_CORRIDORS"
 
 
 def read_dead_letter_id(text: str) -> LetterKey:

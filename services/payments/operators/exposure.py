@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
-from services.payments.mesh.ports import RateQuery, Rates
+from services.payments.mesh.ports import CurrentCorridors, RateQuery, Rates
 from services.payments.model.exposure import Exposure, ExposureLimitReached, Position
 from services.payments.model.quote import RateTrail
 from services.payments.model.timing import EXPOSURE_SECONDS, MIDDLES_SECONDS
@@ -18,7 +18,6 @@ from services.payments.operators.exposure_limits import ExposureLimitsFile
 from services.payments.operators.ports import PositionBook
 from services.shared.beside import beside
 from services.shared.clock import Clock
-from services.shared.corridors import Corridors
 from services.shared.errors import DomainError, Unavailable
 from services.shared.log import get_logger
 from services.shared.money import SOURCE_CURRENCY
@@ -85,7 +84,7 @@ class ExposureWatch:
         self,
         book: PositionBook,
         rates: Rates,
-        corridors: Corridors,
+        corridors: CurrentCorridors,
         limits: ExposureLimitsFile,
         clock: Clock,
         *,
@@ -157,13 +156,17 @@ class ExposureWatch:
         self._asked, self._trails = None, {}
         if not currencies:
             return {}
-        asked = sorted(
-            (one for one in self._corridors if one.destination.currency in currencies),
-            key=lambda one: one.id,
-            reverse=True,
-        )
         try:
-            answers = await self._rates.get([RateQuery(corridor_id=one.id) for one in asked])
+            corridors = await self._corridors.current()
+            asked = sorted(
+                (one for one in corridors if one.destination.currency in currencies),
+                key=lambda one: one.id,
+                reverse=True,
+            )
+            version = corridors.version
+            answers = await self._rates.get(
+                [RateQuery(corridor_id=one.id, corridors_version=version) for one in asked]
+            )
         except DomainError as error:
             get_logger().warning("exposure_without_middles", reason=str(error))
             return {}

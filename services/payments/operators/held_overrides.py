@@ -3,8 +3,8 @@ and the worker, which prices seldom, reads them each time."""
 
 from collections.abc import Mapping
 
+from services.payments.base.held import Held
 from services.payments.model.quote import RateOverride
-from services.payments.operators.held import Held
 from services.payments.operators.overriding import AgreedOverride
 from services.payments.operators.ports import OverrideSource
 
@@ -29,7 +29,7 @@ class HeldOverrides(Held[AgreedOverride]):
     async def in_force(self) -> Mapping[str, RateOverride]:
         """See Overrides.in_force: those that have begun by the earliest time that the database may
         have now, and not ended by the latest."""
-        rows, earliest, latest = await self.current()
+        rows, earliest, latest = await self.rows()
         return {
             one.corridor_id: rate_override(one)
             for one in rows

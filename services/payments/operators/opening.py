@@ -8,6 +8,7 @@ from services.payments.base.convert import encode_payment
 from services.payments.mesh.ports import Providers, Rates
 from services.payments.model.attempt import Capabilities
 from services.payments.operators.agreed_verbs import agreed_verbs
+from services.payments.operators.corridors import CorridorVersions
 from services.payments.operators.keys import OperatorKeys
 from services.payments.operators.merchants import Merchants
 from services.payments.operators.overview import Overviewing
@@ -17,6 +18,7 @@ from services.payments.operators.ports import OperatorStores
 from services.payments.operators.proposing import Proposing
 from services.payments.operators.search import Searching
 from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
+from services.payments.operators.servicer.corridors import CorridorVersionServicer
 from services.payments.operators.servicer.overview import OverviewServicer
 from services.payments.operators.servicer.pauses import PauseServicer
 from services.payments.operators.servicer.payments import AdminServicer
@@ -29,7 +31,6 @@ from services.payments.operators.verbs.acting import Acting
 from services.payments.operators.verbs.ports import Corrections
 from services.payments.operators.verbs.table import payment_verbs
 from services.shared.clock import SystemClock
-from services.shared.corridors import Corridors
 from services.shared.grpc_server import GrpcServer
 
 
@@ -46,7 +47,7 @@ def open_servicers(
     policy: Policy,
     *,
     providers: Providers,
-    corridors: Corridors,
+    corridors: CorridorVersions,
     rates: Rates,
     declared: Callable[[], Mapping[str, Capabilities]],
     corrections: Corrections,
@@ -55,16 +56,18 @@ def open_servicers(
     """The calls. The rates are the market's, without any override; declared gives the newest
     declarations of the providers."""
     operations, trail = stores.operations, Trail(stores.operations)
-    on_payments = payment_verbs(providers, random.random, corridors, corrections)
+    current = corridors.current
+    on_payments = payment_verbs(providers, random.random, current, corrections)
     acting = Acting(operations, on_payments, policy, trail, encode_payment)
-    verbs = agreed_verbs(acting, corridors=corridors, rates=rates, bounds=policy.rate_override)
+    verbs = agreed_verbs(acting, corridors=current, rates=rates, bounds=policy.rate_override)
     return (
         AdminServicer(Operating(operations, providers, policy), acting),
         VerbServicer(acting),
-        PauseServicer(Pausing(operations, stores.pauses, corridors, policy)),
+        PauseServicer(Pausing(operations, stores.pauses, current, policy)),
         ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
         SearchServicer(Searching(stores.search, declared)),
-        OverviewServicer(Overviewing(stores.overview, rates, corridors, declared, SystemClock())),
+        OverviewServicer(Overviewing(stores.overview, rates, current, declared, SystemClock())),
+        CorridorVersionServicer(corridors),
         MerchantServicer(Merchants(stores.merchants, trail, is_live=is_live)),
     )

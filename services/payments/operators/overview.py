@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from services.payments.engine.overdue import OverdueCount
-from services.payments.mesh.ports import RateQuery, Rates
+from services.payments.mesh.ports import CurrentCorridors, RateQuery, Rates
 from services.payments.model.attempt import Capabilities
 from services.payments.model.progress import ExpectedTime, expected_times
 from services.payments.model.quote import RateTrail
 from services.shared.clock import Clock
-from services.shared.corridors import Corridors
 from services.shared.errors import DomainError
 from services.shared.money import Money
 
@@ -125,7 +124,7 @@ class Overviewing:
         self,
         store: OverviewStore,
         rates: Rates,
-        corridors: Corridors,
+        corridors: CurrentCorridors,
         declared: Callable[[], Mapping[str, Capabilities]],
         clock: Clock,
     ) -> None:
@@ -148,10 +147,15 @@ class Overviewing:
 
     async def _read(self) -> Overview:
         standing = await self._store.read(expected_times(self._declared()))
-        ids = sorted(corridor.id for corridor in self._corridors)
+        ids: Sequence[str] = ()
         rates: Sequence[RateTrail | DomainError]
         try:
-            rates = await self._rates.get([RateQuery(corridor_id=one) for one in ids])
+            corridors = await self._corridors.current()
+            ids = sorted(corridor.id for corridor in corridors)
+            version = corridors.version
+            rates = await self._rates.get(
+                [RateQuery(corridor_id=one, corridors_version=version) for one in ids]
+            )
         except DomainError as error:
             rates = [error] * len(ids)
         return Overview(standing=standing, rates=dict(zip(ids, rates, strict=True)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.payments.mesh.ports import CurrentCorridors
 from services.payments.model.operator import Operator
 from services.payments.model.pause import Pause, PauseKind, UnderWay
 from services.payments.operators.domain import Action
@@ -13,7 +14,6 @@ from services.payments.operators.pause_ports import PauseStore
 from services.payments.operators.policy import Policy
 from services.payments.operators.ports import Operations, OperatorTransaction
 from services.payments.operators.trail import Trail
-from services.shared.corridors import Corridors
 from services.shared.errors import NotAllowedNow, NotFound, field_invalid
 from services.shared.ids import new_id
 from services.shared.rollback import repeated
@@ -73,7 +73,11 @@ class Pausing:
     """The pauses."""
 
     def __init__(
-        self, operations: Operations, pauses: PauseStore, corridors: Corridors, policy: Policy
+        self,
+        operations: Operations,
+        pauses: PauseStore,
+        corridors: CurrentCorridors,
+        policy: Policy,
     ) -> None:
         self._operations = operations
         self._pauses = pauses
@@ -95,7 +99,7 @@ class Pausing:
         Raises CorridorUnsupported, ProviderNotFound, PauseExists, Invalid.
         """
         async with self._trail.attempt(operator, PAUSE[order.kind], order.name):
-            self._find(order.kind, order.name)
+            await self._find(order.kind, order.name)
             return await self._pause(operator, order)
 
     async def resume(self, operator: Operator, kind: PauseKind, name: str) -> Sequence[Pause]:
@@ -104,12 +108,13 @@ class Pausing:
             self._policy.refuse_resuming_alone(RESUME[kind])
             return await self._resume(operator, kind, name)
 
-    def _find(self, kind: PauseKind, name: str) -> None:
-        """Raises CorridorUnsupported or ProviderNotFound."""
+    async def _find(self, kind: PauseKind, name: str) -> None:
+        """Raises CorridorUnsupported, ProviderNotFound or Unavailable."""
+        corridors = await self._corridors.current()
         if kind is PauseKind.CORRIDOR:
-            self._corridors.get(name)
+            corridors.get(name)
             return
-        routes = (one.providers for one in self._corridors)
+        routes = (one.providers for one in corridors)
         if not any(name in (*one.onramps, *one.offramps) for one in routes):
             raise ProviderNotFound(provider=name)
 

@@ -30,17 +30,16 @@ class CheckOrder:
 class Checking:
     """Checks recipients."""
 
-    def __init__(self, payees: Payees, providers: Providers) -> None:
-        self._payees = payees
+    def __init__(self, providers: Providers) -> None:
         self._providers = providers
         self._under_way = 0
 
-    async def check(self, order: CheckOrder) -> Checked:
+    async def check(self, order: CheckOrder, payees: Payees) -> Checked:
         """The answer to the question whose the account is, where its corridor offers that.
 
         Raises Invalid, CorridorUnsupported, CorridorAmbiguous, Overloaded.
         """
-        recipient, question = self._payees.question(order.recipient, order.currency, order.country)
+        recipient, question = payees.question(order.recipient, order.currency, order.country)
         if question is None:
             return Checked(recipient=recipient, result=AccountCheck.UNAVAILABLE)
         return await self.ask(question)

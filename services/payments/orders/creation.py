@@ -1,7 +1,7 @@
 """Creates payments in batches: text was validated in convert, recipients are checked by payees,
 prices come from pricing, and the payment's further way is the engine's."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -226,11 +226,13 @@ def _answer(
 
 
 def in_batches(
-    creation: Creation, batch_max: int, waiting_max: int
+    create: Callable[[Sequence[PaymentOrder]], Awaitable[Sequence[Created | DomainError]]],
+    batch_max: int,
+    waiting_max: int,
 ) -> Batcher[PaymentOrder, Created]:
     """Creates the payments that arrive together in one commit, merchants in turn."""
     return Batcher(
-        creation.create,
+        create,
         name="creations",
         largest_batch=batch_max,
         # A batch costs three calls and a commit, whether large or small: few large ones cost least.

@@ -123,7 +123,7 @@ class Pricing:
         """Every corridor, with the rate one would get now where there is one."""
         corridors = sorted(self._corridors, key=lambda corridor: corridor.id)
         try:
-            rates = await self._rates.get([RateQuery(corridor_id=c.id) for c in corridors])
+            rates = await self._rates.get([self._rate_query(c.id) for c in corridors])
         except DomainError:
             return [(corridor, None) for corridor in corridors]
         return [
@@ -222,6 +222,7 @@ class Pricing:
                     amount=one.net or one.order.amount,
                     is_net=one.net is not None,
                     trace_id=one.order.trace_id,
+                    corridors_version=self._corridors.version,
                 )
                 for one in offered
             ]
@@ -231,11 +232,15 @@ class Pricing:
         traces: dict[str, list[str]] = defaultdict(list)
         for one in offered:
             traces[one.corridor.id].append(one.order.trace_id)
-        queries = [
-            RateQuery(corridor_id=name, trace_ids=tuple(ids))
-            for name, ids in sorted(traces.items())
-        ]
+        queries = [self._rate_query(name, ids) for name, ids in sorted(traces.items())]
         return dict(zip(sorted(traces), await self._rates.get(queries), strict=True))
+
+    def _rate_query(self, corridor_id: str, trace_ids: Sequence[str] = ()) -> RateQuery:
+        return RateQuery(
+            corridor_id=corridor_id,
+            corridors_version=self._corridors.version,
+            trace_ids=tuple(trace_ids),
+        )
 
 
 def check_limits(corridor: Corridor, amount: Money) -> None:

@@ -1,12 +1,12 @@
-"""Firm offers: made on request, kept, and shown. Their amounts, fees and rates are in pricing,
-their recipients in payees."""
+"""Firm offers: made on request and kept. Their amounts, fees and rates are in pricing, their
+recipients in payees; reading shows them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from services.payments.model.principal import MerchantId
-from services.payments.model.quote import Quote, QuoteNotFound, read_quote_id
+from services.payments.model.quote import Quote
 from services.payments.orders.limits import Offer, Offers
 from services.payments.orders.payees import Payees
 from services.payments.orders.ports import PaymentStore
@@ -15,7 +15,7 @@ from services.shared.errors import DomainError
 
 
 class Quotes:
-    """Makes quotes on request, and shows them."""
+    """Makes quotes on request, and shows the corridors."""
 
     def __init__(
         self, pricing: Pricing, offers: Offers, payees: Payees, store: PaymentStore
@@ -44,11 +44,3 @@ class Quotes:
         quote = replace(quote, recipient=recipient)
         await self._store.add_quote(quote)
         return quote, now
-
-    async def get(self, merchant_id: MerchantId, quote_id: str) -> tuple[Quote, datetime]:
-        """A quote, and the time by which its state is meant. Raises QuoteNotFound."""
-        key = (merchant_id, read_quote_id(quote_id))
-        now, found = await self._store.quotes([key])
-        if key not in found:
-            raise QuoteNotFound(quote_id=quote_id)
-        return found[key], now

@@ -1,6 +1,7 @@
-"""Shows payments and their history; nothing is changed."""
+"""Shows payments, their history, and quotes; nothing is changed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from services.payments.model.payment import (
@@ -11,11 +12,12 @@ from services.payments.model.payment import (
     read_transaction_id,
 )
 from services.payments.model.principal import MerchantId
+from services.payments.model.quote import Quote, QuoteNotFound, read_quote_id
 from services.payments.orders.ports import PaymentFilter, PaymentStore
 
 
 class Reading:
-    """Shows payments, one, a page, or the history of one."""
+    """Shows payments, one, a page, or the history of one; and quotes."""
 
     def __init__(self, store: PaymentStore) -> None:
         self._store = store
@@ -36,3 +38,11 @@ class Reading:
     ) -> Sequence[RecordedEvent | UnreadableEvent]:
         """A payment's history, oldest first, with its gaps. Raises PaymentNotFound."""
         return await self._store.events(merchant_id, read_transaction_id(transaction_id))
+
+    async def quote(self, merchant_id: MerchantId, quote_id: str) -> tuple[Quote, datetime]:
+        """A quote, and the time by which its state is meant. Raises QuoteNotFound."""
+        key = (merchant_id, read_quote_id(quote_id))
+        now, found = await self._store.quotes([key])
+        if key not in found:
+            raise QuoteNotFound(quote_id=quote_id)
+        return found[key], now

@@ -106,7 +106,10 @@ class Scoreboards:
 
     async def _trails(self, corridors: Sequence[Corridor]) -> Sequence[RateTrail | DomainError]:
         try:
-            return await self._rates.get([RateQuery(corridor_id=one.id) for one in corridors])
+            version = self._corridors.version
+            return await self._rates.get(
+                [RateQuery(corridor_id=one.id, corridors_version=version) for one in corridors]
+            )
         except DomainError as error:
             return [error] * len(corridors)
 

@@ -1,6 +1,8 @@
 """The RPCs of payments, refunds, quotes and corridors: convert, call, convert. Authentication,
 errors, logs and timing are shared.grpc_server's; each call's meaning is in the file of its verb."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -33,6 +35,7 @@ from services.payments.orders import convert
 from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.checking import CheckedCreation, Checking
 from services.payments.orders.correcting import Correcting
+from services.payments.orders.creation import Creation
 from services.payments.orders.payees import Payees
 from services.payments.orders.quotes import Quotes
 from services.payments.orders.reading import Reading
@@ -45,6 +48,17 @@ from services.shared.telemetry import trace_id_var
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Priced:
+    """The calls' parts that are made of corridors, all of one version."""
+
+    payees: Payees
+    creation: Creation
+    quotes: Quotes
+    correcting: Correcting
+    scoreboards: Scoreboards
+
+
 class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
     """caravel.payments.v1.PaymentService."""
 
@@ -54,20 +68,15 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         reading: Reading,
         *,
         cancelling: Cancelling,
-        correcting: Correcting,
-        quotes: Quotes,
         checking: Checking,
-        payees: Payees,
-        scoreboards: Scoreboards,
+        priced: Callable[[], Awaitable[Priced]],
     ) -> None:
+        """`priced` gives the parts of the version that counts; it raises Unavailable."""
         self._creation = creation
         self._reading = reading
         self._cancelling = cancelling
-        self._correcting = correcting
-        self._quotes = quotes
         self._checking = checking
-        self._payees = payees
-        self._scoreboards = scoreboards
+        self._priced = priced
 
     def add_to(self, server: GrpcServer) -> None:
         """Has the server answer this service's calls."""
@@ -84,7 +93,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         tracing.begin_root()
         order = convert.read_payment_order(
             request,
-            self._payees,
+            (await self._priced()).payees,
             key=read_idempotency_key(context.invocation_metadata() or ()),
             merchant_id=acting_merchant(),
             trace_id=trace_id_var.get(),
@@ -145,7 +154,7 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
             merchant_id=acting_merchant(),
         )
         return payments_pb2.Payment.FromString(
-            await _answered(await self._correcting.correct(order), context)
+            await _answered(await (await self._priced()).correcting.correct(order), context)
         )
 
     async def CreateQuote(  # noqa: N802 - the contract's name
@@ -153,34 +162,36 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
     ) -> payments_pb2.Quote:
         """See payments.proto."""
         tracing.begin_root()
+        priced = await self._priced()
         order = convert.read_quote_order(
             request,
-            self._payees,
+            priced.payees,
             merchant_id=acting_merchant(),
             trace_id=trace_id_var.get(),
         )
-        quote, now = await self._quotes.create(order)
+        quote, now = await priced.quotes.create(order)
         return convert.write_quote(quote, now)
 
     async def GetQuote(  # noqa: N802 - the contract's name
         self, request: payments_pb2.GetQuoteRequest, context: Context
     ) -> payments_pb2.Quote:
         """See payments.proto."""
-        quote, now = await self._quotes.get(acting_merchant(), request.quote_id)
+        quote, now = await self._reading.quote(acting_merchant(), request.quote_id)
         return convert.write_quote(quote, now)
 
     async def CheckRecipient(  # noqa: N802 - the contract's name
         self, request: checks_pb2.CheckRecipientRequest, context: Context
     ) -> checks_pb2.RecipientCheck:
         """See payments.proto."""
-        order = convert.read_check_order(request, self._payees)
-        return convert.write_check(await self._checking.check(order))
+        payees = (await self._priced()).payees
+        order = convert.read_check_order(request, payees)
+        return convert.write_check(await self._checking.check(order, payees))
 
     async def ListCorridors(  # noqa: N802 - the contract's name
         self, request: payments_pb2.ListCorridorsRequest, context: Context
     ) -> payments_pb2.ListCorridorsResponse:
         """See payments.proto."""
-        offers = await self._quotes.corridors(acting_merchant())
+        offers = await (await self._priced()).quotes.corridors(acting_merchant())
         return payments_pb2.ListCorridorsResponse(
             corridors=[convert.write_corridor(offer) for offer in offers]
         )
@@ -189,7 +200,8 @@ class PaymentServicer(payments_pb2_grpc.PaymentServiceServicer):
         self, request: scoreboard_pb2.GetScoreboardRequest, context: Context
     ) -> scoreboard_pb2.Scoreboard:
         """See payments.proto."""
-        return write_scoreboard(await self._scoreboards.of(acting_merchant(), request.corridor_id))
+        scoreboards = (await self._priced()).scoreboards
+        return write_scoreboard(await scoreboards.of(acting_merchant(), request.corridor_id))
 
 
 class RefundServicer(refunds_pb2_grpc.RefundServiceServicer):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
@@ -240,10 +241,23 @@ class Corridor(Section):
         return schedule
 
 
-class Corridors:
-    """All corridors, by id and by where they lead."""
+# The text of each file, by its name.
+CorridorFiles = Mapping[str, str]
 
-    def __init__(self, corridors: tuple[Corridor, ...]) -> None:
+
+class Corridors:
+    """All corridors, by id and by where they lead, with the files that they were read from and the
+    version of those."""
+
+    def __init__(
+        self,
+        corridors: tuple[Corridor, ...],
+        *,
+        version: str = "",
+        files: CorridorFiles = MappingProxyType({}),
+    ) -> None:
+        self.version = version
+        self.files = files
         self.by_id: Mapping[str, Corridor] = {c.id: c for c in corridors}
         by_currency: defaultdict[str, list[Corridor]] = defaultdict(list)
         for corridor in corridors:

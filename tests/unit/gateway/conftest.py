@@ -14,6 +14,7 @@ import grpc
 import pytest
 from caravel.payments.v1 import (
     admin_pb2_grpc,
+    corridor_versions_pb2_grpc,
     disclosures_pb2_grpc,
     endpoints_pb2_grpc,
     inspection_pb2_grpc,
@@ -93,6 +94,9 @@ SERVICES = {
     "SearchService": search_pb2_grpc.add_SearchServiceServicer_to_server,
     "PauseService": pauses_pb2_grpc.add_PauseServiceServicer_to_server,
     "VerbService": verbs_pb2_grpc.add_VerbServiceServicer_to_server,
+    "CorridorVersionService": (
+        corridor_versions_pb2_grpc.add_CorridorVersionServiceServicer_to_server
+    ),
     "ProposalService": proposals_pb2_grpc.add_ProposalServiceServicer_to_server,
     "OperatorKeyService": operator_keys_pb2_grpc.add_OperatorKeyServiceServicer_to_server,
     "TokenService": tokens_pb2_grpc.add_TokenServiceServicer_to_server,

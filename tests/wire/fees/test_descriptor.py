@@ -15,9 +15,15 @@ from caravel.fees.v1 import fees_pb2
 from services.fees.servicer import FeeServicer
 from services.fees.usecases import FeeCalculator
 from services.shared.clock import SystemClock
-from services.shared.corridors import load_corridors
+from services.shared.corridors import Versions, load_corridors
+from tests.corridors import corridor_files
 
 CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
+CHECKED = fees_pb2.CheckCorridorsRequest(files=corridor_files(CORRIDORS))
+ANSWERS = {
+    "CalculateFees": (fees_pb2.CalculateFeesRequest(), fees_pb2.CalculateFeesResponse()),
+    "CheckCorridors": (CHECKED, fees_pb2.CheckCorridorsResponse()),
+}
 SERVICE = fees_pb2.DESCRIPTOR.services_by_name["FeeService"]
 
 
@@ -33,14 +39,17 @@ class Synchronous:
 
 
 @pytest.mark.parametrize("method", list(SERVICE.methods), ids=lambda method: method.name)
-def test_every_rpc_of_the_contract_answers_an_empty_request(method: Any) -> None:
-    servicer = FeeServicer(FeeCalculator(load_corridors(CORRIDORS, live=False), SystemClock()))
+def test_every_rpc_of_the_contract_answers_its_smallest_request(method: Any) -> None:
+    corridors, clock = load_corridors(CORRIDORS, live=False), SystemClock()
+    servicer = FeeServicer(Versions(corridors, lambda one: FeeCalculator(one, clock), live=False))
     server = grpc_testing.server_from_dictionary(
         {SERVICE: Synchronous(servicer)}, grpc_testing.strict_real_time()
     )
 
-    call = server.invoke_unary_unary(method, (), fees_pb2.CalculateFeesRequest(), None)
+    request, answer = ANSWERS[method.name]
+
+    call = server.invoke_unary_unary(method, (), request, None)
     response, _, code, _ = call.termination()
 
     assert code is grpc.StatusCode.OK
-    assert response == fees_pb2.CalculateFeesResponse()
+    assert response == answer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from caravel.common.v1 import money_pb2
+from caravel.common.v1 import corridors_pb2, money_pb2
 from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from services.fees.assembly import assemble
 from services.fees.config import Config
 from services.shared.corridors import CorridorsError
+from tests.corridors import corridor_files, replaced
 
 CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
 
@@ -119,3 +120,30 @@ async def test_service_refuses_to_start_without_corridors(tmp_path: Path) -> Non
     with pytest.raises(CorridorsError):
         async with assemble(Config.load({"CORRIDORS_DIR": str(tmp_path), "DEPLOYMENT": "live"})):
             pass
+
+
+async def test_files_are_checked_and_not_kept(channel: grpc.aio.Channel) -> None:
+    stub, files = fees_pb2_grpc.FeeServiceStub(channel), replaced("flat_usd", "flat_eur")
+    request = fees_pb2.CheckCorridorsRequest(files=corridor_files(CORRIDORS))
+    assert await stub.CheckCorridors(request, timeout=5) == fees_pb2.CheckCorridorsResponse()
+
+    for wrong in (corridor_files(files), [*request.files, request.files[0]], []):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.CheckCorridors(fees_pb2.CheckCorridorsRequest(files=wrong), timeout=5)
+        status = rpc_status.from_call(refused.value)  # type: ignore[arg-type]
+        assert reason_of(status) == "CORRIDORS_REFUSED"
+
+    [result] = await calculate(channel, query())
+    assert result.HasField("fees")
+
+
+async def test_an_unknown_version_is_refused_as_a_whole(channel: grpc.aio.Channel) -> None:
+    stub = fees_pb2_grpc.FeeServiceStub(channel)
+    named = corridors_pb2.CorridorsVersion(version="0" * 64)
+    request = fees_pb2.CalculateFeesRequest(queries=[query()], corridors=named)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.CalculateFees(request, timeout=5)
+
+    status = rpc_status.from_call(refused.value)  # type: ignore[arg-type]
+    assert reason_of(status) == "CORRIDORS_VERSION_UNKNOWN"

@@ -19,8 +19,9 @@ from services.fx.config import Config
 from services.fx.domain import Leg, Observation
 from services.fx.ports import RateSource
 from services.fx.sources.kit import Handed, Registration
-from services.shared.corridors import CorridorsError
+from services.shared.corridors import CorridorFiles, CorridorsError, read_folder
 from services.shared.deployment import Deployment
+from tests.corridors import corridor_files, replaced
 
 CORRIDORS = Path(__file__).parents[3] / "deploy" / "corridors"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -342,3 +343,39 @@ async def test_a_closed_market_is_stated_or_refused_until_it_opens(
         assert reason_of(result.error) == "FX_MARKET_CLOSED"
         assert any(detail.Unpack(retry) for detail in result.error.details)
         assert retry.retry_delay.seconds == wait
+
+
+async def checked(channel: grpc.aio.Channel, files: CorridorFiles) -> str:
+    """The refusal of these files, or nothing."""
+    request = fx_pb2.CheckCorridorsRequest(files=corridor_files(files))
+    try:
+        await fx_pb2_grpc.FxServiceStub(channel).CheckCorridors(request, timeout=5)
+    except grpc.aio.AioRpcError as error:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+        assert reason_of(status) == "CORRIDORS_REFUSED"
+        return str(status.message)
+    return ""
+
+
+async def test_files_that_need_a_source_that_is_not_open_need_a_restart(
+    channel: grpc.aio.Channel,
+) -> None:
+    assert not await checked(channel, read_folder(CORRIDORS))
+
+    said = await checked(channel, replaced('sources = ["ecb"]', 'sources = ["frankfurter"]'))
+
+    assert said == (
+        "us-in.toml: it names the rate source frankfurter, which is not open; restart fx with "
+        "these files first"
+    )
+
+
+async def test_a_pair_needs_a_restart_where_its_source_neither_asks_for_it_nor_has_it(
+    channel: grpc.aio.Channel,
+) -> None:
+    # The bank publishes the franc, and no naira.
+    swiss = replaced('currency = "INR"', 'currency = "CHF"')
+    naira = replaced('currency = "INR"', 'currency = "NGN"')
+
+    assert not await checked(channel, swiss)
+    assert "USD/NGN of ecb, which does not ask for it" in await checked(channel, naira)

@@ -29,6 +29,7 @@ STUBS = {
     "PauseService": "pauses",
     "ProposalService": "proposals",
     "VerbService": "verbs",
+    "CorridorVersionService": "corridors",
     "MerchantService": "merchants",
     "KeyService": "keys",
     "TokenService": "tokens",

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from caravel.payments.v1 import (
     admin_pb2_grpc,
+    corridor_versions_pb2_grpc,
     disclosures_pb2_grpc,
     endpoints_pb2_grpc,
     inspection_pb2_grpc,
@@ -30,16 +31,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.assembly import build_server
 from services.payments.base.convert import decode_answer
+from services.payments.base.corridor_versions import PostgresCorridorVersions
 from services.payments.config import ServiceSettings
 from services.payments.engine.store.work import PostgresWork
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
 from services.payments.merchants.tokens.opening import Tokens, TokenSettings, own_tokens
+from services.payments.mesh.corridors import HeldCorridors
+from services.payments.model.corridor_version import OURSELVES
+from services.payments.operators.corridors import START, CorridorVersions
 from services.payments.operators.exposure import ExposureWatch
 from services.payments.operators.exposure_limits import ExposureLimitsFile
 from services.payments.operators.held_overrides import ReadOverrides
 from services.payments.operators.ports import OperatorStores
+from services.payments.operators.store.corridors import PostgresCorridors
 from services.payments.operators.store.opening import open_stores
+from services.payments.operators.trail import Trail
 from services.payments.orders.opening import InForce
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
@@ -47,13 +54,20 @@ from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
 from services.shared.clock import SystemClock
-from services.shared.corridors import load_corridors
+from services.shared.corridors import canonical, read_folder
 from services.shared.deployment import Deployment
 from services.shared.grpc_server import GrpcServer
 from services.shared.identity import Identity
 from tests.conftest import ROOT
 from tests.explained import unexplained
-from tests.fakes import FixedFees, FixedRates, Held, ReadPauses, ScriptedProviders
+from tests.fakes import (
+    CheckedCorridors,
+    FixedFees,
+    FixedRates,
+    Held,
+    ReadPauses,
+    ScriptedProviders,
+)
 from tests.identities import channel_as
 from tests.rails import any_rails
 
@@ -75,6 +89,7 @@ class Service:
     merchants: "merchants_pb2_grpc.MerchantServiceAsyncStub"
     inspection: "inspection_pb2_grpc.InspectionServiceAsyncStub"
     pauses: "pauses_pb2_grpc.PauseServiceAsyncStub"
+    corridors: "corridor_versions_pb2_grpc.CorridorVersionServiceAsyncStub"
     proposals: "proposals_pb2_grpc.ProposalServiceAsyncStub"
     search: "search_pb2_grpc.SearchServiceAsyncStub"
     overview: "overview_pb2_grpc.OverviewServiceAsyncStub"
@@ -84,6 +99,8 @@ class Service:
     rates: FixedRates
     providers: ScriptedProviders
     exposure: ExposureWatch
+    held: HeldCorridors
+    check: CheckedCorridors
     port: int
 
 
@@ -137,13 +154,16 @@ async def serving_payments(
     config = _settings(corridors, deployment, limits, policy)
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     credentials = HeldCredentials(PostgresCredentials(engine))
-    loaded = load_corridors(corridors, live=False)
+    held, check = HeldCorridors(PostgresCorridorVersions(engine), live=False), CheckedCorridors()
+    applied = PostgresCorridors(engine)
+    await applied.add(canonical(read_folder(corridors)), OURSELVES, START, None)
     operators = open_stores(engine, encode_event, decode_answer)
     limited = ExposureLimitsFile(exposure_limits)
-    exposure = ExposureWatch(operators.positions, rates, loaded, limited, SystemClock())
+    trail = Trail(operators.operations)
+    exposure = ExposureWatch(operators.positions, rates, held, limited, SystemClock())
     server = build_server(
         config,
-        corridors=loaded,
+        corridors=CorridorVersions(held, applied, (check,), trail, deployment),
         fees=fees,
         rates=rates,
         providers=providers,
@@ -162,15 +182,9 @@ async def serving_payments(
         in_force=_in_force(operators),
         identity=identity,
     )
-    async with credentials.refreshed(), _serving(server, identity) as channel:
-        yield Service(
-            **_stubs(channel),
-            fees=fees,
-            rates=rates,
-            providers=providers,
-            exposure=exposure,
-            port=server.port,
-        )
+    parts = {"fees": fees, "rates": rates, "providers": providers, "exposure": exposure}
+    async with credentials.refreshed(), held.refreshed(), _serving(server, identity) as channel:
+        yield Service(**_stubs(channel), **parts, held=held, check=check, port=server.port)
     assert await unexplained(engine) == []
 
 
@@ -207,4 +221,5 @@ def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
         "search": search_pb2_grpc.SearchServiceStub(channel),
         "overview": overview_pb2_grpc.OverviewServiceStub(channel),
         "verbs": verbs_pb2_grpc.VerbServiceStub(channel),
+        "corridors": corridor_versions_pb2_grpc.CorridorVersionServiceStub(channel),
     }

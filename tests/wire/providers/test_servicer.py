@@ -19,9 +19,10 @@ from grpc_status import rpc_status
 from services.providers.adapters import ADAPTERS
 from services.providers.domain import Operation, OperationResult, Outcome, Webhook, WebhookEvent
 from services.providers.ports import Adapter
+from services.shared.corridors import CorridorFiles, read_folder
 from tests.contract.cases import CASES
 from tests.contract.lab import LIVE, Lab, running_lab
-from tests.corridors import live_corridors
+from tests.corridors import SHIPPED, corridor_files, live_corridors, replaced
 from tests.wire.providers.service import execute, message, read_webhook, serving
 
 
@@ -339,3 +340,36 @@ async def test_a_claim_is_looked_up_where_its_provider_can_be_asked(stub: Any, l
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await ask(provider, dispute)
         assert refusal.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (read_folder(SHIPPED), ""),
+        (
+            replaced('onramps = ["stripe"]', 'onramps = ["unheard_of"]'),
+            "called unheard_of; adapters",
+        ),
+        (replaced('onramps = ["stripe"]', 'onramps = ["wise"]'), "corridor us-in: wise takes no"),
+        (
+            replaced('offramps = ["wise", "local_wallet"]', 'offramps = ["wise"]'),
+            "corridor us-in: none of its offramps pays a wallet",
+        ),
+        (replaced("lifetime_seconds = 60", "lifetime_seconds = 6"), "us-in.toml: quote.lifetime"),
+    ],
+)
+async def test_corridor_files_are_refused_where_they_need_an_adapter_that_is_not_open(
+    stub: Any, files: CorridorFiles, words: str
+) -> None:
+    request = providers_pb2.CheckCorridorsRequest(files=corridor_files(files))
+    said = ""
+    try:
+        await stub.CheckCorridors(request)
+    except grpc.aio.AioRpcError as error:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+        info = error_details_pb2.ErrorInfo()
+        assert status.details[0].Unpack(info)
+        assert info.reason == "CORRIDORS_REFUSED"
+        said = status.message
+
+    assert (words in said) and bool(words) == bool(said), said

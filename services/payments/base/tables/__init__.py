@@ -1,6 +1,7 @@
 """The tables of payments, as SQLAlchemy knows them and alembic creates them. The merchant leads
 every key, so that the schema could be spread by merchant; nothing needs an extension."""
 
+from services.payments.base.tables.corridors import corridor_versions
 from services.payments.base.tables.credentials import (
     api_keys,
     credential_version,
@@ -37,6 +38,7 @@ __all__ = [
     "api_keys",
     "attempts",
     "balances",
+    "corridor_versions",
     "credential_version",
     "disputes",
     "event_lists",

@@ -9,7 +9,7 @@ from typing import Any
 from services.payments.engine.decisions.before_send import is_to_be_asked_about, is_unpaid
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.forced import check_forceable, force_payout, payouts_of
-from services.payments.mesh.ports import Providers
+from services.payments.mesh.ports import CurrentCorridors, Providers
 from services.payments.model.attempt import Attempt, Capabilities
 from services.payments.model.payment import Payment, PaymentBusy
 from services.payments.model.quote import Route
@@ -21,25 +21,26 @@ from services.payments.operators.domain import (
     ProviderNotAsked,
 )
 from services.payments.operators.verbs.ready import Claim, Ready
-from services.shared.corridors import Corridors
+from services.shared.corridors import Corridor
 
 
 class Forcing:
     """Has payments paid out by an offramp of choice."""
 
-    def __init__(self, providers: Providers, corridors: Corridors) -> None:
+    def __init__(self, providers: Providers, corridors: CurrentCorridors) -> None:
         self._providers = providers
         self._corridors = corridors
 
     async def prepare(self, work: Work, arguments: Mapping[str, Any]) -> Ready:
         """The providers are asked about every payout that was sent.
 
-        Raises what check_forceable does, ProviderCannotPay, ProviderContradicts, ProviderNotAsked;
-        its decision PaymentBusy as well.
+        Raises what check_forceable does, CorridorUnsupported, ProviderCannotPay,
+        ProviderContradicts, ProviderNotAsked; its decision PaymentBusy as well.
         """
         capabilities, chosen = await self._providers.capabilities(), arguments["provider"]
         check_forceable(work, capabilities)
-        self._route(work.payment, chosen, capabilities)
+        corridor = (await self._corridors.current()).get(work.payment.corridor_id)
+        _route(work.payment, chosen, corridor, capabilities)
         payouts = payouts_of(work)
         answers = [
             await self._unpaid(work.payment, payout, capabilities)
@@ -52,7 +53,7 @@ class Forcing:
             if payouts_of(claim.work) != payouts:
                 # The providers were asked about others.
                 raise PaymentBusy(transaction_id=work.payment.transaction_id)
-            route = self._route(claim.work.payment, chosen, capabilities)
+            route = _route(claim.work.payment, chosen, corridor, capabilities)
             return force_payout(
                 claim.work,
                 route,
@@ -80,22 +81,23 @@ class Forcing:
             )
         return asked
 
-    def _route(
-        self, payment: Payment, chosen: str, capabilities: Mapping[str, Capabilities]
-    ) -> Route:
-        """The payment's route, with the chosen offramp first, and then the others that can pay.
 
-        Raises CorridorUnsupported, ProviderCannotPay, and what taking() raises.
-        """
-        payout, route = payment.terms.payout, payment.route
-        rails = rails_to(
-            (target_of(payment.recipient),),
-            self._corridors.get(payment.corridor_id).providers.offramps,
-            capabilities,
-            currency=payout.currency,
-            country=route.country,
-        )
-        able = offramps_of(taking(rails, payout))
-        if chosen not in able:
-            raise ProviderCannotPay(provider=chosen, providers=", ".join(able))
-        return replace(route, offramps=(chosen, *(other for other in able if other != chosen)))
+def _route(
+    payment: Payment, chosen: str, corridor: Corridor, capabilities: Mapping[str, Capabilities]
+) -> Route:
+    """The payment's route, with the chosen offramp first, and then the others that can pay.
+
+    Raises ProviderCannotPay, and what taking() raises.
+    """
+    payout, route = payment.terms.payout, payment.route
+    rails = rails_to(
+        (target_of(payment.recipient),),
+        corridor.providers.offramps,
+        capabilities,
+        currency=payout.currency,
+        country=route.country,
+    )
+    able = offramps_of(taking(rails, payout))
+    if chosen not in able:
+        raise ProviderCannotPay(provider=chosen, providers=", ".join(able))
+    return replace(route, offramps=(chosen, *(other for other in able if other != chosen)))

@@ -11,7 +11,7 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.forced import try_now
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.mesh.ports import Providers
+from services.payments.mesh.ports import CurrentCorridors, Providers
 from services.payments.model.attempt import STATED, Answer, LookUp, Outcome
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, Payment, PaymentBusy
@@ -28,7 +28,6 @@ from services.payments.operators.policy import PaymentVerb
 from services.payments.operators.verbs.forcing import Forcing
 from services.payments.operators.verbs.ports import Corrections
 from services.payments.operators.verbs.ready import Claim, Ready
-from services.shared.corridors import Corridors
 from services.shared.money import SOURCE_CURRENCY, Money
 from services.shared.recipients import from_row
 
@@ -49,7 +48,7 @@ class VerbOrder:
 def payment_verbs(
     providers: Providers,
     spread: Callable[[], float],
-    corridors: Corridors,
+    corridors: CurrentCorridors,
     corrections: Corrections,
 ) -> Mapping[Action, Prepare]:
     """The table."""

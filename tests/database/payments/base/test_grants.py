@@ -31,6 +31,7 @@ ADDED = BUILT | {
     *(
         "attempts",
         "balances",
+        "corridor_versions",
         "disputes",
         "event_lists",
         "idempotency_keys",

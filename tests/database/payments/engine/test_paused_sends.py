@@ -24,6 +24,7 @@ from services.shared.corridors import load_corridors
 from services.shared.db import open_engine
 from tests.conftest import ROOT, Database
 from tests.database.payments.engine.carried import DECIDER, carry, create, refund, settle
+from tests.fakes import AlwaysCorridors
 from tests.makers import CAPABILITIES
 from tests.poison import rows, run
 from tests.questions import past_questions
@@ -45,7 +46,9 @@ async def owner(database: Database) -> AsyncIterator[AsyncEngine]:
 
 
 def _pausing(engine: AsyncEngine) -> Pausing:
-    return Pausing(PostgresOperations(engine), PostgresPauses(engine), CORRIDORS, USUAL)
+    return Pausing(
+        PostgresOperations(engine), PostgresPauses(engine), AlwaysCorridors(CORRIDORS), USUAL
+    )
 
 
 async def _pause(

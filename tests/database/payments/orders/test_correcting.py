@@ -59,7 +59,7 @@ FIRST, SECOND = (Step.PAYOUT, 1), (Step.PAYOUT, 2)
 @pytest.fixture
 def correcting(engine: AsyncEngine) -> Correcting:
     work, routes = PostgresWork(engine), make_routes(CORRIDORS, declared_rails())
-    checking = Checking(PAYEES, ScriptedProviders())
+    checking = Checking(ScriptedProviders())
     return Correcting(work, PAYEES, checking, routes, encode_payment)
 
 

@@ -45,7 +45,7 @@ async def test_a_recipient_is_corrected_no_more_than_ten_times(
     payment = await create(engine, recipient=Wallet(holder_name="Asha", wallet_id="wallet-7890"))
     await run(engine, _REFUSED)
     await _corrected_before(engine, times)
-    checking = Checking(PAYEES, ScriptedProviders())
+    checking = Checking(ScriptedProviders())
     correcting = Correcting(PostgresWork(engine), PAYEES, checking, ROUTES, encode_payment)
     order = CorrectionOrder(
         merchant_id=payment.merchant_id,

@@ -179,7 +179,7 @@ async def test_another_merchants_quote_and_payment_are_not_found(
     with pytest.raises(PaymentNotFound):
         await reading.payment("somebody", payment.transaction_id)
     with pytest.raises(QuoteNotFound):
-        await quotes.get("somebody", quote.quote_id)
+        await reading.quote("somebody", quote.quote_id)
 
 
 NO_CORRIDORS = Corridors(())

@@ -1,14 +1,15 @@
 """The largest batches that the settings allow fit into what the other services take."""
 
 from annotated_types import Le
-from caravel.common.v1 import money_pb2, recipient_pb2
+from caravel.common.v1 import corridors_pb2, money_pb2, recipient_pb2
 from caravel.fees.v1 import fees_pb2
 from caravel.fx.v1 import fx_pb2
 from caravel.providers.v1 import providers_pb2
 from google.protobuf.message import Message
 
 from services.payments.config import ServiceSettings, WorkerSettings
-from services.shared.limits import BATCH_MESSAGE_MAX_BYTES, MESSAGE_MAX_BYTES
+from services.shared.corridors.loading import FILES_MAX_BYTES
+from services.shared.limits import BATCH_MESSAGE_MAX_BYTES
 
 AMOUNT = money_pb2.Money(currency_code="USD", amount_minor=2**62)
 TRACE = "0" * 32
@@ -65,8 +66,13 @@ def test_a_batch_of_creations_fits_into_one_call_of_fees_and_of_fx() -> None:
     fee = fees_pb2.FeeQuery(corridor_id="c" * 64, amount=AMOUNT, trace_id=TRACE)
     rate = fx_pb2.RateQuery(corridor_id="c" * 64, trace_ids=[TRACE])
 
-    assert size(fees_pb2.CalculateFeesRequest(queries=[fee] * count)) < MESSAGE_MAX_BYTES
-    assert size(fx_pb2.GetRatesRequest(queries=[rate] * count)) < MESSAGE_MAX_BYTES
+    file = corridors_pb2.CorridorFile(name="us-in.toml", content="#" * FILES_MAX_BYTES)
+    corridors = corridors_pb2.CorridorsVersion(version="0" * 64, files=[file])
+    fees = fees_pb2.CalculateFeesRequest(queries=[fee] * count, corridors=corridors)
+    rates = fx_pb2.GetRatesRequest(queries=[rate] * count, corridors=corridors)
+
+    assert size(fees) < BATCH_MESSAGE_MAX_BYTES
+    assert size(rates) < BATCH_MESSAGE_MAX_BYTES
 
 
 def size(message: Message) -> int:

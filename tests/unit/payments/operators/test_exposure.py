@@ -15,7 +15,7 @@ from services.payments.operators.exposure_limits import ExposureLimitsFile
 from services.shared.corridors import load_corridors
 from services.shared.errors import Unavailable
 from tests.conftest import ROOT
-from tests.fakes import FixedRates
+from tests.fakes import AlwaysCorridors, FixedRates
 from tests.makers import NOW
 
 CORRIDORS = load_corridors(ROOT / "deploy" / "corridors", live=False)
@@ -54,7 +54,7 @@ class Bench:
         self.watch = ExposureWatch(
             self.book,
             self.rates,
-            CORRIDORS,
+            AlwaysCorridors(CORRIDORS),
             ExposureLimitsFile(self.file),
             self.clock,
             metrics=ExposureMetrics(self.registry),

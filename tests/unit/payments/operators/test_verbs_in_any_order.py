@@ -22,6 +22,7 @@ from services.payments.operators.verbs.ready import Claim
 from services.payments.operators.verbs.table import payment_verbs
 from services.shared.errors import DomainError
 from services.shared.recipients import Recipient, Wallet, as_row
+from tests.fakes import AlwaysCorridors
 from tests.makers import CAPABILITIES
 from tests.payouts_in_any_order import (
     ACCEPTED,
@@ -108,7 +109,8 @@ def _verb(action: Action) -> Act:
             get=lambda _: SimpleNamespace(providers=SimpleNamespace(offramps=OFFRAMPS))
         )
         providers: Any = Truth(world, draw)
-        prepare = payment_verbs(providers, lambda: 0.0, corridors, AnyRecipient())[action]
+        current = AlwaysCorridors(corridors)
+        prepare = payment_verbs(providers, lambda: 0.0, current, AnyRecipient())[action]
         arguments = _arguments(world, action, draw)
         ready = asyncio.run(_prepared(prepare(world.work(of_all=True), arguments)))
         for meanwhile in () if states else draw(st.sampled_from(MEANWHILE)):

@@ -18,10 +18,9 @@ from services.payments.orders.checks import (
     demanded,
 )
 from services.payments.orders.creation import PaymentOrder
-from services.payments.orders.payees import Payee, Payees
+from services.payments.orders.payees import Payee
 from services.payments.orders.pricing import QuoteOrder
 from services.shared.corridors import load_corridors
-from services.shared.deployment import Deployment
 from services.shared.errors import Overloaded
 from services.shared.money import Money
 from services.shared.recipients import AccountCheck, BankAccount
@@ -110,7 +109,7 @@ async def test_questions_have_a_bound_and_give_their_places_back() -> None:
             return self.holder
 
     providers = Slow()
-    checking = Checking(Payees(CORRIDORS, deployment=Deployment.SANDBOX), providers)
+    checking = Checking(providers)
     asked = [asyncio.create_task(checking.ask(QUESTION)) for _ in range(CHECKS_MAX)]
     await asyncio.sleep(0)
 
@@ -148,7 +147,7 @@ async def test_a_payment_waits_for_its_check_outside_of_the_batch() -> None:
     )
     providers, batches = ScriptedProviders(), Batches()
     providers.holder = found("ADA OBI")
-    checking = Checking(Payees(CORRIDORS, deployment=Deployment.SANDBOX), providers)
+    checking = Checking(providers)
 
     await CheckedCreation(batches, checking).create(order)  # type: ignore[arg-type]
 

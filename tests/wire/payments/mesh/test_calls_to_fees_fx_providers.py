@@ -39,6 +39,7 @@ from services.shared.money import Money
 from services.shared.recipients import BankAccount, RecipientKind, Wallet
 from services.shared.recipients.rails import CutOff, Rail
 from services.shared.recipients.wire import read_recipient
+from tests.fakes import no_files
 from tests.makers import make_attempt, make_payment
 from tests.refusals import Missing
 
@@ -349,11 +350,15 @@ def _refused(result: object) -> DomainError:
 
 async def test_a_refused_fee_comes_back_as_a_value_with_its_reason() -> None:
     query = FeeQuery(
-        corridor_id="us-in", merchant_id="sandbox", amount=Money(10_000, "USD"), trace_id=""
+        corridor_id="us-in",
+        merchant_id="sandbox",
+        amount=Money(10_000, "USD"),
+        trace_id="",
+        corridors_version="v1",
     )
     register = fees_pb2_grpc.add_FeeServiceServicer_to_server
     async with _channel(register, FeesAndRates(), "caravel.fees.v1.FeeService") as channel:
-        good, bad = await GrpcFees(channel).calculate([query, query])
+        good, bad = await GrpcFees(channel, no_files).calculate([query, query])
 
     assert isinstance(good, Fees)
     assert (str(good.total), good.schedule_version) == ("1.00", "v1")
@@ -364,8 +369,8 @@ async def test_a_refused_fee_comes_back_as_a_value_with_its_reason() -> None:
 async def test_a_rate_keeps_every_digit_and_a_refused_one_its_kind() -> None:
     register = fx_pb2_grpc.add_FxServiceServicer_to_server
     async with _channel(register, FeesAndRates(), "caravel.fx.v1.FxService") as channel:
-        good, bad = await GrpcRates(channel).get(
-            [RateQuery(corridor_id="us-in"), RateQuery(corridor_id="us-ng")]
+        good, bad = await GrpcRates(channel, no_files).get(
+            [RateQuery(corridor_id=one, corridors_version="v1") for one in ("us-in", "us-ng")]
         )
 
     assert isinstance(good, RateTrail)

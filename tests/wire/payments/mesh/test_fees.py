@@ -10,6 +10,7 @@ from services.payments.mesh.fees import GrpcFees
 from services.payments.mesh.ports import FeeQuery
 from services.shared.grpc_server import GrpcServer
 from services.shared.money import Money
+from tests.fakes import no_files
 
 
 class Recording(fees_pb2_grpc.FeeServiceServicer):
@@ -26,13 +27,17 @@ class Recording(fees_pb2_grpc.FeeServiceServicer):
 async def test_a_fee_query_names_its_merchant_and_its_amount_or_its_net() -> None:
     asked, register = Recording(), fees_pb2_grpc.add_FeeServiceServicer_to_server
     by_amount = FeeQuery(
-        corridor_id="us-in", merchant_id="sandbox", amount=Money(10_000, "USD"), trace_id=""
+        corridor_id="us-in",
+        merchant_id="sandbox",
+        amount=Money(10_000, "USD"),
+        trace_id="",
+        corridors_version="v1",
     )
     server = GrpcServer()
     server.add(register, asked, "caravel.fees.v1.FeeService")
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        await GrpcFees(channel).calculate([by_amount, replace(by_amount, is_net=True)])
+        await GrpcFees(channel, no_files).calculate([by_amount, replace(by_amount, is_net=True)])
     await server.stop(0)
 
     first, second = asked.queries

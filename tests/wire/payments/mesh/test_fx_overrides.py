@@ -12,6 +12,7 @@ from services.payments.mesh.fx import GrpcRates
 from services.payments.mesh.ports import RateQuery
 from services.payments.model.quote import RateTrail
 from services.shared.grpc_server import GrpcServer
+from tests.fakes import no_files
 from tests.makers import make_override
 
 
@@ -36,15 +37,16 @@ async def test_an_override_goes_with_its_query_and_comes_back_with_its_rate(
     rate: Decimal | None, margin: int | None
 ) -> None:
     override = make_override(rate=rate, markup_basis_points=margin)
-    queries = [RateQuery(corridor_id="us-in", override=override), RateQuery(corridor_id="us-ng")]
+    market = RateQuery(corridor_id="us-ng", corridors_version="v1")
+    queries = [replace(market, override=override), market]
     server = GrpcServer()
     server.add(fx_pb2_grpc.add_FxServiceServicer_to_server, Fx(), "caravel.fx.v1.FxService")
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        overridden, market = await GrpcRates(channel).get(queries)
+        overridden, plain = await GrpcRates(channel, no_files).get(queries)
     await server.stop(0)
 
     assert isinstance(overridden, RateTrail)
-    assert isinstance(market, RateTrail)
+    assert isinstance(plain, RateTrail)
     assert overridden.override == replace(override, market_mid_rate=Decimal(95))
-    assert market.override is None
+    assert plain.override is None

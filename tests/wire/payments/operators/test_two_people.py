@@ -32,7 +32,7 @@ from services.payments.operators.verbs.table import payment_verbs
 from services.payments.webhooks_out.convert import encode_event
 from services.shared.corridors import load_corridors
 from services.shared.recipients import Recipient, Wallet, as_row
-from tests.fakes import FixedRates, ScriptedProviders
+from tests.fakes import AlwaysCorridors, FixedRates, ScriptedProviders
 from tests.poison import rows, run
 from tests.wire.payments.conftest import CORRIDORS
 from tests.wire.payments.operators.calls import REFUSED, refused_payout, unknown_payout
@@ -78,7 +78,8 @@ class Wrapped:
         stores = open_stores(engine, encode_event, decode_answer)
         providers = ScriptedProviders()
         providers.look_up_answers[Step.PAYOUT] = Answer(outcome=Outcome.FAILED, failure=REFUSED)
-        corridors, bounds = load_corridors(CORRIDORS, live=False), USUAL.rate_override
+        corridors = AlwaysCorridors(load_corridors(CORRIDORS, live=False))
+        bounds = USUAL.rate_override
         trail = Trail(stores.operations)
         on_payments = payment_verbs(providers, random.random, corridors, SameRoute())
         acting = Acting(stores.operations, on_payments, USUAL, trail, encode_payment)

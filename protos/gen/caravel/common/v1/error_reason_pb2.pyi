@@ -588,6 +588,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The provider or the corridor is not paused, or not any more.
     Example: {"reason": "PAUSE_NOT_FOUND", "metadata": {"name": "us-ng"}}
     """
+    CORRIDORS_VERSION_UNKNOWN: _ErrorReason.ValueType  # 200
+    """This replica does not know the version of the corridor files; the files come with the next call.
+    Between our services only.
+    Example: {"reason": "CORRIDORS_VERSION_UNKNOWN", "metadata": {"version": "3b0c…"}}
+    """
+    CORRIDORS_REFUSED: _ErrorReason.ValueType  # 201
+    """The corridor files are wrong, or name what a service opens only at a start. The message says which
+    file and what; nothing has changed.
+    Example: {"reason": "CORRIDORS_REFUSED", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -1155,5 +1165,15 @@ Example: {"reason": "PAUSE_EXISTS", "metadata": {"pause_id": "pau_01j…"}}
 PAUSE_NOT_FOUND: ErrorReason.ValueType  # 193
 """The provider or the corridor is not paused, or not any more.
 Example: {"reason": "PAUSE_NOT_FOUND", "metadata": {"name": "us-ng"}}
+"""
+CORRIDORS_VERSION_UNKNOWN: ErrorReason.ValueType  # 200
+"""This replica does not know the version of the corridor files; the files come with the next call.
+Between our services only.
+Example: {"reason": "CORRIDORS_VERSION_UNKNOWN", "metadata": {"version": "3b0c…"}}
+"""
+CORRIDORS_REFUSED: ErrorReason.ValueType  # 201
+"""The corridor files are wrong, or name what a service opens only at a start. The message says which
+file and what; nothing has changed.
+Example: {"reason": "CORRIDORS_REFUSED", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

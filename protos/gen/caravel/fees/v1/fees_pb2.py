@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from caravel.common.v1 import corridors_pb2 as caravel_dot_common_dot_v1_dot_corridors__pb2
 from caravel.common.v1 import money_pb2 as caravel_dot_common_dot_v1_dot_money__pb2
 from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63\x61ravel/fees/v1/fees.proto\x12\x0f\x63\x61ravel.fees.v1\x1a\x1d\x63\x61ravel/common/v1/money.proto\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x17google/rpc/status.proto\"\xaf\x01\n\x08\x46\x65\x65Query\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x0f\n\x07on_date\x18\x03 \x01(\t\x12\x10\n\x08trace_id\x18\x04 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x05 \x01(\t\x12,\n\nnet_amount\x18\x06 \x01(\x0b\x32\x18.caravel.common.v1.Money\"R\n\x07\x46\x65\x65Line\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x0f\n\x07\x66ormula\x18\x03 \x01(\t\"\x92\x01\n\x0c\x46\x65\x65\x42reakdown\x12\'\n\x05lines\x18\x01 \x03(\x0b\x32\x18.caravel.fees.v1.FeeLine\x12\'\n\x05total\x18\x02 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x18\n\x10schedule_version\x18\x03 \x01(\t\x12\x16\n\x0eschedule_terms\x18\x04 \x01(\t\"i\n\tFeeResult\x12-\n\x04\x66\x65\x65s\x18\x01 \x01(\x0b\x32\x1d.caravel.fees.v1.FeeBreakdownH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"B\n\x14\x43\x61lculateFeesRequest\x12*\n\x07queries\x18\x01 \x03(\x0b\x32\x19.caravel.fees.v1.FeeQuery\"D\n\x15\x43\x61lculateFeesResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.caravel.fees.v1.FeeResult2\x88\x01\n\nFeeService\x12z\n\rCalculateFees\x12%.caravel.fees.v1.CalculateFeesRequest\x1a&.caravel.fees.v1.CalculateFeesResponse\"\x1a\xa2\xb5\x18\x16\x08\x04\x1a\x08payments\x1a\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63\x61ravel/fees/v1/fees.proto\x12\x0f\x63\x61ravel.fees.v1\x1a!caravel/common/v1/corridors.proto\x1a\x1d\x63\x61ravel/common/v1/money.proto\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x17google/rpc/status.proto\"\xaf\x01\n\x08\x46\x65\x65Query\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x0f\n\x07on_date\x18\x03 \x01(\t\x12\x10\n\x08trace_id\x18\x04 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x05 \x01(\t\x12,\n\nnet_amount\x18\x06 \x01(\x0b\x32\x18.caravel.common.v1.Money\"R\n\x07\x46\x65\x65Line\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x0f\n\x07\x66ormula\x18\x03 \x01(\t\"\x92\x01\n\x0c\x46\x65\x65\x42reakdown\x12\'\n\x05lines\x18\x01 \x03(\x0b\x32\x18.caravel.fees.v1.FeeLine\x12\'\n\x05total\x18\x02 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x18\n\x10schedule_version\x18\x03 \x01(\t\x12\x16\n\x0eschedule_terms\x18\x04 \x01(\t\"i\n\tFeeResult\x12-\n\x04\x66\x65\x65s\x18\x01 \x01(\x0b\x32\x1d.caravel.fees.v1.FeeBreakdownH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"z\n\x14\x43\x61lculateFeesRequest\x12*\n\x07queries\x18\x01 \x03(\x0b\x32\x19.caravel.fees.v1.FeeQuery\x12\x36\n\tcorridors\x18\x02 \x01(\x0b\x32#.caravel.common.v1.CorridorsVersion\"D\n\x15\x43\x61lculateFeesResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.caravel.fees.v1.FeeResult\"G\n\x15\x43heckCorridorsRequest\x12.\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1f.caravel.common.v1.CorridorFile\"\x18\n\x16\x43heckCorridorsResponse2\xfd\x01\n\nFeeService\x12z\n\rCalculateFees\x12%.caravel.fees.v1.CalculateFeesRequest\x1a&.caravel.fees.v1.CalculateFeesResponse\"\x1a\xa2\xb5\x18\x16\x08\x04\x1a\x08payments\x1a\x08operator\x12s\n\x0e\x43heckCorridors\x12&.caravel.fees.v1.CheckCorridorsRequest\x1a\'.caravel.fees.v1.CheckCorridorsResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08paymentsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,18 +37,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FEESERVICE'].methods_by_name['CalculateFees']._loaded_options = None
   _globals['_FEESERVICE'].methods_by_name['CalculateFees']._serialized_options = b'\242\265\030\026\010\004\032\010payments\032\010operator'
-  _globals['_FEEQUERY']._serialized_start=137
-  _globals['_FEEQUERY']._serialized_end=312
-  _globals['_FEELINE']._serialized_start=314
-  _globals['_FEELINE']._serialized_end=396
-  _globals['_FEEBREAKDOWN']._serialized_start=399
-  _globals['_FEEBREAKDOWN']._serialized_end=545
-  _globals['_FEERESULT']._serialized_start=547
-  _globals['_FEERESULT']._serialized_end=652
-  _globals['_CALCULATEFEESREQUEST']._serialized_start=654
-  _globals['_CALCULATEFEESREQUEST']._serialized_end=720
-  _globals['_CALCULATEFEESRESPONSE']._serialized_start=722
-  _globals['_CALCULATEFEESRESPONSE']._serialized_end=790
-  _globals['_FEESERVICE']._serialized_start=793
-  _globals['_FEESERVICE']._serialized_end=929
+  _globals['_FEESERVICE'].methods_by_name['CheckCorridors']._loaded_options = None
+  _globals['_FEESERVICE'].methods_by_name['CheckCorridors']._serialized_options = b'\242\265\030\014\010\004\032\010payments'
+  _globals['_FEEQUERY']._serialized_start=172
+  _globals['_FEEQUERY']._serialized_end=347
+  _globals['_FEELINE']._serialized_start=349
+  _globals['_FEELINE']._serialized_end=431
+  _globals['_FEEBREAKDOWN']._serialized_start=434
+  _globals['_FEEBREAKDOWN']._serialized_end=580
+  _globals['_FEERESULT']._serialized_start=582
+  _globals['_FEERESULT']._serialized_end=687
+  _globals['_CALCULATEFEESREQUEST']._serialized_start=689
+  _globals['_CALCULATEFEESREQUEST']._serialized_end=811
+  _globals['_CALCULATEFEESRESPONSE']._serialized_start=813
+  _globals['_CALCULATEFEESRESPONSE']._serialized_end=881
+  _globals['_CHECKCORRIDORSREQUEST']._serialized_start=883
+  _globals['_CHECKCORRIDORSREQUEST']._serialized_end=954
+  _globals['_CHECKCORRIDORSRESPONSE']._serialized_start=956
+  _globals['_CHECKCORRIDORSRESPONSE']._serialized_end=980
+  _globals['_FEESERVICE']._serialized_start=983
+  _globals['_FEESERVICE']._serialized_end=1236
 # @@protoc_insertion_point(module_scope)

@@ -41,6 +41,11 @@ class FeeServiceStub:
                 request_serializer=caravel_dot_fees_dot_v1_dot_fees__pb2.CalculateFeesRequest.SerializeToString,
                 response_deserializer=caravel_dot_fees_dot_v1_dot_fees__pb2.CalculateFeesResponse.FromString,
                 _registered_method=True)
+        self.CheckCorridors = channel.unary_unary(
+                '/caravel.fees.v1.FeeService/CheckCorridors',
+                request_serializer=caravel_dot_fees_dot_v1_dot_fees__pb2.CheckCorridorsRequest.SerializeToString,
+                response_deserializer=caravel_dot_fees_dot_v1_dot_fees__pb2.CheckCorridorsResponse.FromString,
+                _registered_method=True)
 
 
 class FeeServiceServicer:
@@ -51,7 +56,17 @@ class FeeServiceServicer:
     def CalculateFees(self, request, context):
         """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
         result carries the error, with the reason CORRIDOR_UNSUPPORTED, FIELD_INVALID or
-        AMOUNT_ABOVE_MAXIMUM.
+        AMOUNT_ABOVE_MAXIMUM. The whole call is refused with CORRIDORS_VERSION_UNKNOWN where this replica
+        does not know the version of the corridor files, and with CORRIDORS_REFUSED where it cannot use
+        them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckCorridors(self, request, context):
+        """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+        names the file and what is wrong.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +79,11 @@ def add_FeeServiceServicer_to_server(servicer, server):
                     servicer.CalculateFees,
                     request_deserializer=caravel_dot_fees_dot_v1_dot_fees__pb2.CalculateFeesRequest.FromString,
                     response_serializer=caravel_dot_fees_dot_v1_dot_fees__pb2.CalculateFeesResponse.SerializeToString,
+            ),
+            'CheckCorridors': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckCorridors,
+                    request_deserializer=caravel_dot_fees_dot_v1_dot_fees__pb2.CheckCorridorsRequest.FromString,
+                    response_serializer=caravel_dot_fees_dot_v1_dot_fees__pb2.CheckCorridorsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -95,6 +115,33 @@ class FeeService:
             '/caravel.fees.v1.FeeService/CalculateFees',
             caravel_dot_fees_dot_v1_dot_fees__pb2.CalculateFeesRequest.SerializeToString,
             caravel_dot_fees_dot_v1_dot_fees__pb2.CalculateFeesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckCorridors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.fees.v1.FeeService/CheckCorridors',
+            caravel_dot_fees_dot_v1_dot_fees__pb2.CheckCorridorsRequest.SerializeToString,
+            caravel_dot_fees_dot_v1_dot_fees__pb2.CheckCorridorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,13 @@ class FeeServiceStub:
     CalculateFees: _grpc.UnaryUnaryMultiCallable[_fees_pb2.CalculateFeesRequest, _fees_pb2.CalculateFeesResponse]
     """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
     result carries the error, with the reason CORRIDOR_UNSUPPORTED, FIELD_INVALID or
-    AMOUNT_ABOVE_MAXIMUM.
+    AMOUNT_ABOVE_MAXIMUM. The whole call is refused with CORRIDORS_VERSION_UNKNOWN where this replica
+    does not know the version of the corridor files, and with CORRIDORS_REFUSED where it cannot use
+    them.
+    """
+    CheckCorridors: _grpc.UnaryUnaryMultiCallable[_fees_pb2.CheckCorridorsRequest, _fees_pb2.CheckCorridorsResponse]
+    """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+    names the file and what is wrong.
     """
 
 @_typing.type_check_only
@@ -51,7 +57,13 @@ class FeeServiceAsyncStub(FeeServiceStub):
     CalculateFees: _aio.UnaryUnaryMultiCallable[_fees_pb2.CalculateFeesRequest, _fees_pb2.CalculateFeesResponse]  # type: ignore[assignment]
     """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
     result carries the error, with the reason CORRIDOR_UNSUPPORTED, FIELD_INVALID or
-    AMOUNT_ABOVE_MAXIMUM.
+    AMOUNT_ABOVE_MAXIMUM. The whole call is refused with CORRIDORS_VERSION_UNKNOWN where this replica
+    does not know the version of the corridor files, and with CORRIDORS_REFUSED where it cannot use
+    them.
+    """
+    CheckCorridors: _aio.UnaryUnaryMultiCallable[_fees_pb2.CheckCorridorsRequest, _fees_pb2.CheckCorridorsResponse]  # type: ignore[assignment]
+    """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+    names the file and what is wrong.
     """
 
 class FeeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -67,7 +79,19 @@ class FeeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fees_pb2.CalculateFeesResponse, _abc.Awaitable[_fees_pb2.CalculateFeesResponse]]:
         """Calculates the fees of each query. Idempotent. A bad query never fails the other queries: its
         result carries the error, with the reason CORRIDOR_UNSUPPORTED, FIELD_INVALID or
-        AMOUNT_ABOVE_MAXIMUM.
+        AMOUNT_ABOVE_MAXIMUM. The whole call is refused with CORRIDORS_VERSION_UNKNOWN where this replica
+        does not know the version of the corridor files, and with CORRIDORS_REFUSED where it cannot use
+        them.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckCorridors(
+        self,
+        request: _fees_pb2.CheckCorridorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fees_pb2.CheckCorridorsResponse, _abc.Awaitable[_fees_pb2.CheckCorridorsResponse]]:
+        """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+        names the file and what is wrong.
         """
 
 def add_FeeServiceServicer_to_server(servicer: FeeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

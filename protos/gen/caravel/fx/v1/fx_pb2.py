@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from caravel.common.v1 import corridors_pb2 as caravel_dot_common_dot_v1_dot_corridors__pb2
 from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63\x61ravel/fx/v1/fx.proto\x12\rcaravel.fx.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"b\n\tRateQuery\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x11\n\ttrace_ids\x18\x02 \x03(\t\x12-\n\x08override\x18\x03 \x01(\x0b\x32\x1b.caravel.fx.v1.RateOverride\"\x97\x02\n\x0cRateOverride\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12 \n\x13markup_basis_points\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x1emaximum_deviation_basis_points\x18\x05 \x01(\x05\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\x12\x13\n\x0b\x61pproved_by\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x17\n\x0fmarket_mid_rate\x18\t \x01(\tB\x16\n\x14_markup_basis_points\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\"\x87\x03\n\x04Rate\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x10\n\x08mid_rate\x18\x03 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x04 \x01(\x05\x12\x0c\n\x04rate\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x11\n\tsynthetic\x18\x07 \x01(\x08\x12/\n\x0bobserved_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04legs\x18\n \x03(\x0b\x32\x16.caravel.fx.v1.RateLeg\x12\x16\n\x0epayload_sha256\x18\x0b \x01(\t\x12\"\n\x1a\x63losed_market_basis_points\x18\x0c \x01(\x05\x12-\n\x08override\x18\r \x01(\x0b\x32\x1b.caravel.fx.v1.RateOverride\"`\n\nRateResult\x12#\n\x04rate\x18\x01 \x01(\x0b\x32\x13.caravel.fx.v1.RateH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"<\n\x0fGetRatesRequest\x12)\n\x07queries\x18\x01 \x03(\x0b\x32\x18.caravel.fx.v1.RateQuery\">\n\x10GetRatesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.caravel.fx.v1.RateResult2|\n\tFxService\x12o\n\x08GetRates\x12\x1e.caravel.fx.v1.GetRatesRequest\x1a\x1f.caravel.fx.v1.GetRatesResponse\"\"\xa2\xb5\x18\x1e\x08\x04\x1a\x08payments\x1a\x06worker\x1a\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63\x61ravel/fx/v1/fx.proto\x12\rcaravel.fx.v1\x1a!caravel/common/v1/corridors.proto\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"b\n\tRateQuery\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x11\n\ttrace_ids\x18\x02 \x03(\t\x12-\n\x08override\x18\x03 \x01(\x0b\x32\x1b.caravel.fx.v1.RateOverride\"\x97\x02\n\x0cRateOverride\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\t\x12 \n\x13markup_basis_points\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x1emaximum_deviation_basis_points\x18\x05 \x01(\x05\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\x12\x13\n\x0b\x61pproved_by\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x17\n\x0fmarket_mid_rate\x18\t \x01(\tB\x16\n\x14_markup_basis_points\"F\n\x07RateLeg\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x0c\n\x04rate\x18\x03 \x01(\t\"\x87\x03\n\x04Rate\x12\x15\n\rbase_currency\x18\x01 \x01(\t\x12\x16\n\x0equote_currency\x18\x02 \x01(\t\x12\x10\n\x08mid_rate\x18\x03 \x01(\t\x12\x1b\n\x13markup_basis_points\x18\x04 \x01(\x05\x12\x0c\n\x04rate\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x11\n\tsynthetic\x18\x07 \x01(\x08\x12/\n\x0bobserved_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nfetched_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04legs\x18\n \x03(\x0b\x32\x16.caravel.fx.v1.RateLeg\x12\x16\n\x0epayload_sha256\x18\x0b \x01(\t\x12\"\n\x1a\x63losed_market_basis_points\x18\x0c \x01(\x05\x12-\n\x08override\x18\r \x01(\x0b\x32\x1b.caravel.fx.v1.RateOverride\"`\n\nRateResult\x12#\n\x04rate\x18\x01 \x01(\x0b\x32\x13.caravel.fx.v1.RateH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"t\n\x0fGetRatesRequest\x12)\n\x07queries\x18\x01 \x03(\x0b\x32\x18.caravel.fx.v1.RateQuery\x12\x36\n\tcorridors\x18\x02 \x01(\x0b\x32#.caravel.common.v1.CorridorsVersion\">\n\x10GetRatesResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.caravel.fx.v1.RateResult\"G\n\x15\x43heckCorridorsRequest\x12.\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1f.caravel.common.v1.CorridorFile\"\x18\n\x16\x43heckCorridorsResponse2\xed\x01\n\tFxService\x12o\n\x08GetRates\x12\x1e.caravel.fx.v1.GetRatesRequest\x1a\x1f.caravel.fx.v1.GetRatesResponse\"\"\xa2\xb5\x18\x1e\x08\x04\x1a\x08payments\x1a\x06worker\x1a\x08operator\x12o\n\x0e\x43heckCorridors\x12$.caravel.fx.v1.CheckCorridorsRequest\x1a%.caravel.fx.v1.CheckCorridorsResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08paymentsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,20 +37,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FXSERVICE'].methods_by_name['GetRates']._loaded_options = None
   _globals['_FXSERVICE'].methods_by_name['GetRates']._serialized_options = b'\242\265\030\036\010\004\032\010payments\032\006worker\032\010operator'
-  _globals['_RATEQUERY']._serialized_start=132
-  _globals['_RATEQUERY']._serialized_end=230
-  _globals['_RATEOVERRIDE']._serialized_start=233
-  _globals['_RATEOVERRIDE']._serialized_end=512
-  _globals['_RATELEG']._serialized_start=514
-  _globals['_RATELEG']._serialized_end=584
-  _globals['_RATE']._serialized_start=587
-  _globals['_RATE']._serialized_end=978
-  _globals['_RATERESULT']._serialized_start=980
-  _globals['_RATERESULT']._serialized_end=1076
-  _globals['_GETRATESREQUEST']._serialized_start=1078
-  _globals['_GETRATESREQUEST']._serialized_end=1138
-  _globals['_GETRATESRESPONSE']._serialized_start=1140
-  _globals['_GETRATESRESPONSE']._serialized_end=1202
-  _globals['_FXSERVICE']._serialized_start=1204
-  _globals['_FXSERVICE']._serialized_end=1328
+  _globals['_FXSERVICE'].methods_by_name['CheckCorridors']._loaded_options = None
+  _globals['_FXSERVICE'].methods_by_name['CheckCorridors']._serialized_options = b'\242\265\030\014\010\004\032\010payments'
+  _globals['_RATEQUERY']._serialized_start=167
+  _globals['_RATEQUERY']._serialized_end=265
+  _globals['_RATEOVERRIDE']._serialized_start=268
+  _globals['_RATEOVERRIDE']._serialized_end=547
+  _globals['_RATELEG']._serialized_start=549
+  _globals['_RATELEG']._serialized_end=619
+  _globals['_RATE']._serialized_start=622
+  _globals['_RATE']._serialized_end=1013
+  _globals['_RATERESULT']._serialized_start=1015
+  _globals['_RATERESULT']._serialized_end=1111
+  _globals['_GETRATESREQUEST']._serialized_start=1113
+  _globals['_GETRATESREQUEST']._serialized_end=1229
+  _globals['_GETRATESRESPONSE']._serialized_start=1231
+  _globals['_GETRATESRESPONSE']._serialized_end=1293
+  _globals['_CHECKCORRIDORSREQUEST']._serialized_start=1295
+  _globals['_CHECKCORRIDORSREQUEST']._serialized_end=1366
+  _globals['_CHECKCORRIDORSRESPONSE']._serialized_start=1368
+  _globals['_CHECKCORRIDORSRESPONSE']._serialized_end=1392
+  _globals['_FXSERVICE']._serialized_start=1395
+  _globals['_FXSERVICE']._serialized_end=1632
 # @@protoc_insertion_point(module_scope)

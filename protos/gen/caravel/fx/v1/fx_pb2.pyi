@@ -3,6 +3,7 @@
 isort:skip_file
 The worth of one unit of the source currency, and the trail that proves it."""
 
+from caravel.common.v1 import corridors_pb2 as _corridors_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -273,18 +274,24 @@ class GetRatesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     QUERIES_FIELD_NUMBER: _builtins.int
+    CORRIDORS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def queries(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateQuery]:
         """Up to 1000 rates."""
+
+    @_builtins.property
+    def corridors(self) -> _corridors_pb2.CorridorsVersion:
+        """The corridor files that name the sources and margins. Absent: those of the service's own folder."""
 
     def __init__(
         self,
         *,
         queries: _abc.Iterable[Global___RateQuery] | None = ...,
+        corridors: _corridors_pb2.CorridorsVersion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["corridors", b"corridors"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["queries", b"queries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corridors", b"corridors", "queries", b"queries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,3 +320,44 @@ class GetRatesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetRatesResponse: _TypeAlias = GetRatesResponse  # noqa: Y015
+
+@_typing.final
+class CheckCorridorsRequest(_message.Message):
+    """Request of CheckCorridors."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_corridors_pb2.CorridorFile]:
+        """All files of the folder."""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[_corridors_pb2.CorridorFile] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckCorridorsRequest: _TypeAlias = CheckCorridorsRequest  # noqa: Y015
+
+@_typing.final
+class CheckCorridorsResponse(_message.Message):
+    """Response of CheckCorridors: the files can be used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckCorridorsResponse: _TypeAlias = CheckCorridorsResponse  # noqa: Y015

@@ -41,6 +41,11 @@ class FxServiceStub:
                 request_serializer=caravel_dot_fx_dot_v1_dot_fx__pb2.GetRatesRequest.SerializeToString,
                 response_deserializer=caravel_dot_fx_dot_v1_dot_fx__pb2.GetRatesResponse.FromString,
                 _registered_method=True)
+        self.CheckCorridors = channel.unary_unary(
+                '/caravel.fx.v1.FxService/CheckCorridors',
+                request_serializer=caravel_dot_fx_dot_v1_dot_fx__pb2.CheckCorridorsRequest.SerializeToString,
+                response_deserializer=caravel_dot_fx_dot_v1_dot_fx__pb2.CheckCorridorsResponse.FromString,
+                _registered_method=True)
 
 
 class FxServiceServicer:
@@ -51,7 +56,18 @@ class FxServiceServicer:
     def GetRates(self, request, context):
         """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
         carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS.
+        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS. The whole call is refused with
+        CORRIDORS_VERSION_UNKNOWN where this replica does not know the version of the corridor files, and
+        with CORRIDORS_REFUSED where it cannot use them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckCorridors(self, request, context):
+        """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+        names the file and what is wrong, or the source of rates
+        that is not open: sources are opened at a start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +80,11 @@ def add_FxServiceServicer_to_server(servicer, server):
                     servicer.GetRates,
                     request_deserializer=caravel_dot_fx_dot_v1_dot_fx__pb2.GetRatesRequest.FromString,
                     response_serializer=caravel_dot_fx_dot_v1_dot_fx__pb2.GetRatesResponse.SerializeToString,
+            ),
+            'CheckCorridors': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckCorridors,
+                    request_deserializer=caravel_dot_fx_dot_v1_dot_fx__pb2.CheckCorridorsRequest.FromString,
+                    response_serializer=caravel_dot_fx_dot_v1_dot_fx__pb2.CheckCorridorsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -95,6 +116,33 @@ class FxService:
             '/caravel.fx.v1.FxService/GetRates',
             caravel_dot_fx_dot_v1_dot_fx__pb2.GetRatesRequest.SerializeToString,
             caravel_dot_fx_dot_v1_dot_fx__pb2.GetRatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckCorridors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.fx.v1.FxService/CheckCorridors',
+            caravel_dot_fx_dot_v1_dot_fx__pb2.CheckCorridorsRequest.SerializeToString,
+            caravel_dot_fx_dot_v1_dot_fx__pb2.CheckCorridorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,14 @@ class FxServiceStub:
     GetRates: _grpc.UnaryUnaryMultiCallable[_fx_pb2.GetRatesRequest, _fx_pb2.GetRatesResponse]
     """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
     carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS.
+    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS. The whole call is refused with
+    CORRIDORS_VERSION_UNKNOWN where this replica does not know the version of the corridor files, and
+    with CORRIDORS_REFUSED where it cannot use them.
+    """
+    CheckCorridors: _grpc.UnaryUnaryMultiCallable[_fx_pb2.CheckCorridorsRequest, _fx_pb2.CheckCorridorsResponse]
+    """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+    names the file and what is wrong, or the source of rates
+    that is not open: sources are opened at a start.
     """
 
 @_typing.type_check_only
@@ -51,7 +58,14 @@ class FxServiceAsyncStub(FxServiceStub):
     GetRates: _aio.UnaryUnaryMultiCallable[_fx_pb2.GetRatesRequest, _fx_pb2.GetRatesResponse]  # type: ignore[assignment]
     """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
     carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS.
+    FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS. The whole call is refused with
+    CORRIDORS_VERSION_UNKNOWN where this replica does not know the version of the corridor files, and
+    with CORRIDORS_REFUSED where it cannot use them.
+    """
+    CheckCorridors: _aio.UnaryUnaryMultiCallable[_fx_pb2.CheckCorridorsRequest, _fx_pb2.CheckCorridorsResponse]  # type: ignore[assignment]
+    """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+    names the file and what is wrong, or the source of rates
+    that is not open: sources are opened at a start.
     """
 
 class FxServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -67,7 +81,20 @@ class FxServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fx_pb2.GetRatesResponse, _abc.Awaitable[_fx_pb2.GetRatesResponse]]:
         """Gives the rate of each query. Idempotent. A bad query never fails the other queries: its result
         carries the error, with the reason CORRIDOR_UNSUPPORTED, FX_RATE_UNAVAILABLE, FX_RATE_STALE,
-        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS.
+        FX_MARKET_CLOSED, FX_SOURCES_DISAGREE or FX_OVERRIDE_OUT_OF_BOUNDS. The whole call is refused with
+        CORRIDORS_VERSION_UNKNOWN where this replica does not know the version of the corridor files, and
+        with CORRIDORS_REFUSED where it cannot use them.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckCorridors(
+        self,
+        request: _fx_pb2.CheckCorridorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fx_pb2.CheckCorridorsResponse, _abc.Awaitable[_fx_pb2.CheckCorridorsResponse]]:
+        """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+        names the file and what is wrong, or the source of rates
+        that is not open: sources are opened at a start.
         """
 
 def add_FxServiceServicer_to_server(servicer: FxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

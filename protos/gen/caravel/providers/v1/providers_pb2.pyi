@@ -5,6 +5,7 @@ The only service that calls the companies that move money. Stateless: payments k
 record.
 """
 
+from caravel.common.v1 import corridors_pb2 as _corridors_pb2
 from caravel.common.v1 import money_pb2 as _money_pb2
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
 from caravel.providers.v1 import disputes_pb2 as _disputes_pb2
@@ -1267,3 +1268,44 @@ class ListProvidersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListProvidersResponse: _TypeAlias = ListProvidersResponse  # noqa: Y015
+
+@_typing.final
+class CheckCorridorsRequest(_message.Message):
+    """Request of CheckCorridors."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_corridors_pb2.CorridorFile]:
+        """All files of the folder."""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[_corridors_pb2.CorridorFile] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckCorridorsRequest: _TypeAlias = CheckCorridorsRequest  # noqa: Y015
+
+@_typing.final
+class CheckCorridorsResponse(_message.Message):
+    """Response of CheckCorridors: the files can be used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckCorridorsResponse: _TypeAlias = CheckCorridorsResponse  # noqa: Y015

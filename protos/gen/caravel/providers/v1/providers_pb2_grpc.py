@@ -72,6 +72,11 @@ class ProviderServiceStub:
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersRequest.SerializeToString,
                 response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersResponse.FromString,
                 _registered_method=True)
+        self.CheckCorridors = channel.unary_unary(
+                '/caravel.providers.v1.ProviderService/CheckCorridors',
+                request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.CheckCorridorsRequest.SerializeToString,
+                response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.CheckCorridorsResponse.FromString,
+                _registered_method=True)
 
 
 class ProviderServiceServicer:
@@ -140,6 +145,15 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckCorridors(self, request, context):
+        """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+        names the file and what is wrong, or the provider that is
+        not open: adapters are opened at a start.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProviderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -177,6 +191,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ListProviders,
                     request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersRequest.FromString,
                     response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersResponse.SerializeToString,
+            ),
+            'CheckCorridors': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckCorridors,
+                    request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.CheckCorridorsRequest.FromString,
+                    response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.CheckCorridorsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -370,6 +389,33 @@ class ProviderService:
             '/caravel.providers.v1.ProviderService/ListProviders',
             caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersRequest.SerializeToString,
             caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckCorridors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.providers.v1.ProviderService/CheckCorridors',
+            caravel_dot_providers_dot_v1_dot_providers__pb2.CheckCorridorsRequest.SerializeToString,
+            caravel_dot_providers_dot_v1_dot_providers__pb2.CheckCorridorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

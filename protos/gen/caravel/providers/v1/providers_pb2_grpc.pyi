@@ -70,6 +70,11 @@ class ProviderServiceStub:
     """
     ListProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]
     """Lists the registered providers with their capabilities. Idempotent."""
+    CheckCorridors: _grpc.UnaryUnaryMultiCallable[_providers_pb2.CheckCorridorsRequest, _providers_pb2.CheckCorridorsResponse]
+    """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+    names the file and what is wrong, or the provider that is
+    not open: adapters are opened at a start.
+    """
 
 @_typing.type_check_only
 class ProviderServiceAsyncStub(ProviderServiceStub):
@@ -110,6 +115,11 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """
     ListProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """Lists the registered providers with their capabilities. Idempotent."""
+    CheckCorridors: _aio.UnaryUnaryMultiCallable[_providers_pb2.CheckCorridorsRequest, _providers_pb2.CheckCorridorsResponse]  # type: ignore[assignment]
+    """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+    names the file and what is wrong, or the provider that is
+    not open: adapters are opened at a start.
+    """
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sends operations to providers and reads their answers and events. Internal: each call names the
@@ -189,5 +199,16 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.ListProvidersResponse, _abc.Awaitable[_providers_pb2.ListProvidersResponse]]:
         """Lists the registered providers with their capabilities. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def CheckCorridors(
+        self,
+        request: _providers_pb2.CheckCorridorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.CheckCorridorsResponse, _abc.Awaitable[_providers_pb2.CheckCorridorsResponse]]:
+        """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
+        names the file and what is wrong, or the provider that is
+        not open: adapters are opened at a start.
+        """
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

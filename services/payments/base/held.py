@@ -1,6 +1,6 @@
-"""Rows that count for a time, as the processes that price hold them in memory: read again several
-times a second, so that a creation costs no query, and a row counts, and ends, in every replica
-within a second. By older knowledge nothing is priced."""
+"""Rows that count for a time, as the processes that price hold them in memory: read again and
+again, so that a creation costs no query, and each row counts, and ends, in every replica within a
+second or at its moment. By older knowledge nothing is priced."""
 
 import asyncio
 import time
@@ -45,6 +45,8 @@ class Held(Generic[Row]):
 
     # For messages.
     name = "rows"
+    # From one reading to the next, and how old one may be.
+    refresh_seconds, fresh_seconds = HELD_REFRESH_SECONDS, HELD_FRESH_SECONDS
 
     def __init__(
         self,
@@ -62,9 +64,9 @@ class Held(Generic[Row]):
         self._reading: asyncio.Task[None] | None = None
         self._last: _Reading[Row] | None = None
 
-    async def current(self) -> tuple[Sequence[Row], datetime, datetime]:
+    async def rows(self) -> tuple[Sequence[Row], datetime, datetime]:
         """The rows, and the earliest and the latest time that the database may have now. Raises
-        Unavailable where they are not known as they were less than a second ago."""
+        Unavailable where they are not known as they were a moment ago."""
         last = self._fresh()
         if last is None:
             await self._read_again()
@@ -109,7 +111,7 @@ class Held(Generic[Row]):
 
     def _fresh(self) -> _Reading[Row] | None:
         last = self._last
-        if last is None or self._clock() - last.began > HELD_FRESH_SECONDS:
+        if last is None or self._clock() - last.began > self.fresh_seconds:
             return None
         return last
 
@@ -122,7 +124,7 @@ class Held(Generic[Row]):
                 get_logger().warning(event, reason=str(error))
             except Exception as error:  # noqa: BLE001 - without readings nothing would be priced
                 get_logger().error(event, reason=type(error).__name__)
-            await self._sleep(HELD_REFRESH_SECONDS)
+            await self._sleep(self.refresh_seconds)
 
 
 def _look_at(reading: asyncio.Task[None]) -> None:
