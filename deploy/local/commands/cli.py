@@ -149,10 +149,6 @@ def _parser() -> _Parser:
     _add(commands, "verify", _verify, "recompute the books and look for what cannot be", data)
     explain = _add(commands, "explain", _explain, "recompute a price, figure by figure", data)
     explain.add_argument("name", metavar="ID", help="a quote (quo_…) or a payment (pay_…)")
-    exposure = _add(commands, "exposure", _exposure, "show the exchange positions", data)
-    exposure.add_argument("--json", action="store_true", help="as JSON, for programs")
-    board = _add(commands, "scoreboard", _scoreboard, "measure corridors by their targets", data)
-    board.add_argument("--json", action="store_true", help="as JSON, for programs")
     _add_operating(commands, data)
     _add(commands, "doctor", _doctor, "look for what would hinder a start", data, ports)
     _add_chaos(commands, data)
@@ -174,7 +170,7 @@ def _parser() -> _Parser:
 def _add_operating(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
-    for module in (operate, four_eyes, pausing, corridors):
+    for module in (figures, operate, four_eyes, pausing, corridors):
         module.add_to(partial(_add, commands), data)
 
 
@@ -374,14 +370,6 @@ def _administer(parsed: argparse.Namespace) -> int:
     from deploy.local.commands import migrate  # noqa: PLC0415
 
     return migrate.administer(DataDir.at(parsed.data_dir), [parsed.command, *parsed.words])
-
-
-def _exposure(parsed: argparse.Namespace) -> int:
-    return figures.exposure(DataDir.at(parsed.data_dir), as_json=parsed.json)
-
-
-def _scoreboard(parsed: argparse.Namespace) -> int:
-    return figures.scoreboard(DataDir.at(parsed.data_dir), as_json=parsed.json)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

@@ -1,11 +1,12 @@
 """`./caravel exposure` and `scoreboard`: what the operators' calls of a running mesh answer, as a
 table or as JSON."""
 
+import argparse
 import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from deploy.local.mesh import state
@@ -15,6 +16,20 @@ from deploy.local.process.terminal import Problem, command, say
 # The operator's key, where the mesh is no sandbox.
 KEY_VARIABLE = "CARAVEL_OPERATOR_KEY"
 CALL_SECONDS = 30.0
+
+
+def add_to(add: Callable[..., argparse.ArgumentParser], data: argparse.ArgumentParser) -> None:
+    """Adds the commands; `add` takes a name, what runs it, its help and its parents."""
+    for name, run, summary in (
+        ("exposure", exposure, "show the exchange positions"),
+        ("scoreboard", scoreboard, "measure corridors by their targets"),
+    ):
+        parser = add(name, _by_words(run), summary, data)
+        parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+def _by_words(run: Callable[..., int]) -> Callable[[argparse.Namespace], int]:
+    return lambda words: run(DataDir.at(words.data_dir), as_json=words.json)
 
 
 def exposure(data_dir: DataDir, *, as_json: bool) -> int:
