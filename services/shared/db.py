@@ -103,7 +103,8 @@ def open_engine(
         **({} if reads_all else BY_KEY),
     }
     engine = create_async_engine(
-        DRIVER,
+        # The name of the database, by which an engine is told from another.
+        f"{DRIVER}/{urlsplit(address()).path.lstrip('/')}",
         pool_size=pool_size,
         pool_logging_name=application,
         max_overflow=0,
