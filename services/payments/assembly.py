@@ -7,6 +7,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -249,7 +250,7 @@ async def assemble(
             work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_answer)),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
-            operators=stores,
+            operators=replace(stores, operations=wrap(stores.operations)),
             credentials=credentials,
             keys=PostgresKeys(engine),
             tokens=tokens,

@@ -143,7 +143,9 @@ def _tries(attempts: Sequence[asyncpg.Record], expected: Outcome) -> Iterator[st
         for a in attempts
     }
     if alive := [
-        a["key"] for a in attempts if a["number"] < last[a["step"]] and a["state"] != "FAILED"
+        a["key"]
+        for a in attempts
+        if a["number"] < last[a["step"]] and a["state"] not in ("FAILED", "REVERSED")
     ]:
         yield f"a next key while this one was alive: {', '.join(alive)}"
 

@@ -16,9 +16,9 @@ ANSWERED = (*REFUSED, "refusal")
 # The payout by each adapter but the first one's; and a payout that comes back.
 OFFRAMPS: Mapping[str, str] = {"flutterwave": "NGN", "paystack": "ZAR", "wise": "GBP"}
 SENT, BACK = (*REFUSED, *OFFRAMPS), (*ANSWERED, "return")
-# A merchant's verbs, and the events that the inbox gets: of a payout, and of a claim. Where all
-# webhooks of a claim are lost, it is found in its provider's list.
-VERBS, EVENTS = ("correct", "give_back", "retry"), ("inbox", "claim")
+# The verbs of a merchant and of two operators, and the events that the inbox gets: of a payout, and
+# of a claim. Where all webhooks of a claim are lost, it is found in its provider's list.
+VERBS, EVENTS = ("correct", "give_back", "retry", "force"), ("inbox", "claim")
 KEPT = (*EVENTS, "listed")
 # Each point, in the order of a payment's life.
 POINTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -107,6 +107,8 @@ GIVEN_BACK = replace(
     attempts={**RETURNED.attempts, "refund": "SUCCEEDED"},
     keys=2,
 )
+# Paid out again, by the choice of two operators.
+FORCED = replace(PAID, effects={**PAID.effects, "payout_completed": 2})
 RETRIED = replace(
     REFUNDED, effects={**REFUNDED.effects, "refund_failed": 1}, keys=2, ends_hold="refund_failed"
 )
@@ -115,6 +117,7 @@ ENDS: Mapping[str, Outcome] = {
     **dict.fromkeys(WITH_REFUSED_RECIPIENT, CORRECTED_AND_PAID),
     **dict.fromkeys(("refund", "deadline"), REFUNDED),
     **dict.fromkeys(("claim", "listed"), replace(PAID, claims="WON 0")),
+    "force": FORCED,
     "give_back": GIVEN_BACK,
     "retry": RETRIED,
     "return": RETURNED,

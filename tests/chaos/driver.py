@@ -13,6 +13,7 @@ from tests.chaos.books import InboxEvent
 from tests.chaos.client import TIMEOUT_SECONDS, Client
 from tests.chaos.clients import Clients, Keyed, Known, events_call
 from tests.chaos.history import INFO, History
+from tests.chaos.operators import Operators
 
 CLIENTS = 24
 REPLAYS_AT_ONCE = 8
@@ -38,12 +39,18 @@ class Driver:
         rate_per_second: float,
         *,
         webhook_secrets: Mapping[str, str],
+        operators_url: str = "",
+        operators: Mapping[str, str] | None = None,
     ) -> None:
+        """The operators, with their keys, act at their listener where there is one."""
         self._rest_url = rest_url
         self._history = history
         self._rng = rng
         self._rate = rate_per_second
         self._clients = Clients(rng, receiver_url, webhook_secrets)
+        self._operators = Operators(operators_url, operators or {}, rng, self._clients.payments)
+        # So often the one who comes is an operator.
+        self._operators_share = 0.25 if operators else 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -57,11 +64,17 @@ class Driver:
             await self._clients.register("merchant")
             while not stop.is_set():
                 if len(self._tasks) < CLIENTS:
-                    task = asyncio.create_task(self._clients.act())
+                    task = asyncio.create_task(self._act())
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
                 await _pause(stop, self._rng.expovariate(self._rate))
             await asyncio.gather(*self._tasks)
+
+    async def _act(self) -> None:
+        if self._rng.random() < self._operators_share:
+            await self._operators.act(f"o{self._rng.getrandbits(32):08x}")
+        else:
+            await self._clients.act()
 
     async def final_reads(self) -> None:
         """Asks what nobody knows until it is known, then every key and payment once more."""
@@ -70,6 +83,7 @@ class Driver:
         async with self._connected():
             if clients.endpoint is None:
                 await clients.register("final")
+            await self._operators.go_home()
             # An event that was taken is not sent again before the audit: it might have been lost.
             hints = [hint for hint in clients.hints.values() if not hint.answered]
             await _spread(self._ask_again, [*clients.keyed.values(), *hints])
@@ -94,7 +108,7 @@ class Driver:
             timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS),
             connector=aiohttp.TCPConnector(limit=0),
         ) as session:
-            self._clients.http = Client(session, self._history)
+            self._clients.http = self._operators.http = Client(session, self._history)
             yield
 
     async def _ask_again(self, keyed: Keyed) -> None:

@@ -21,6 +21,7 @@ from deploy.local.process.child import Spec, describe_end
 from deploy.local.process.logs import Tail
 from deploy.local.process.terminal import Problem
 from services.providers.simulator.catalogue import APIS
+from services.shared.well_known import SANDBOX_OPERATORS
 from tests.chaos import books, checker, corridors, schedule, watch
 from tests.chaos.digests import digests
 from tests.chaos.driver import Driver
@@ -140,6 +141,8 @@ async def _everything(
             receiver.url,
             options.rate_per_second,
             webhook_secrets=_webhook_secrets(mesh.plan.credentials),
+            operators_url=mesh.plan.urls["operators"],
+            operators=SANDBOX_OPERATORS,
         )
         yield _Run(
             options=options,

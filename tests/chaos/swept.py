@@ -33,6 +33,8 @@ from services.payments.mesh.ports import (
 from services.payments.mesh.providers import GrpcProviders
 from services.payments.model.attempt import Answer, AttemptState
 from services.payments.model.payment import PaymentNotFound, State
+from services.payments.operators.ports import Operations, OperatorTransaction
+from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.ports import NewPayment, PaymentStore
 from services.payments.orders.store import payments
 from services.payments.orders.store.payments import PostgresPayments
@@ -85,6 +87,7 @@ def sweep_port(failpoints: Failpoints) -> Callable[[Any], Any]:
         PostgresPayments: SweptPayments,
         PostgresInbox: SweptInbox,
         PostgresWork: SweptWork,
+        PostgresOperations: SweptOperations,
         HttpSender: SweptSender,
     }
 
@@ -222,6 +225,36 @@ class SweptWork(Swept):
             swept = SweptTransaction(transaction, self._failpoints)
             yield swept
         await swept.after()
+
+
+class SweptOperations(Swept):
+    """The operators' transactions."""
+
+    _inner: Operations
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["SweptOperatorTransaction"]:
+        async with self._inner.begin() as transaction:
+            yield SweptOperatorTransaction(transaction, self._failpoints)
+
+
+class SweptOperatorTransaction(Swept):
+    """C1 and C2: in an operator's transaction. A preview commits nothing."""
+
+    _inner: OperatorTransaction
+
+    def __init__(self, inner: OperatorTransaction, failpoints: Failpoints) -> None:
+        super().__init__(inner, failpoints)
+        self._asked: list[tuple[str, str]] = []
+
+    async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
+        self._asked = [("force", c.payment.reference) for c in changes if c.corrects]
+        return await self._inner.write(changes)
+
+    async def commit(self) -> None:
+        await self._failpoints.hit("C1", *self._asked)
+        await self._inner.commit()
+        await self._failpoints.hit("C2", *self._asked)
 
 
 class SweptTransaction(Swept):

@@ -1,6 +1,6 @@
 """The people of a swept payment: its merchant corrects a refused recipient or asks for a refund,
 with one key until there is an answer, or lets the deadline pass; its payer disputes the charge; its
-recipient's bank sends the money back."""
+recipient's bank sends the money back, and two operators have it paid out again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -10,6 +10,7 @@ import aiohttp
 import asyncpg
 
 from services.shared.ids import decode_id
+from services.shared.well_known import SANDBOX_OPERATORS
 from tests.chaos.cases import WITH_REFUSED_RECIPIENT
 from tests.chaos.failpoints import Case
 from tests.chaos.mesh import ChaosMesh
@@ -44,12 +45,15 @@ async def act(
     elif case.step in ("claim", "listed"):
         await _until(state, "COMPLETED")
         await _claim(mesh.simulator_url, transaction_id)
-    elif case.step in ("return", "give_back"):
+    elif case.step in ("return", "give_back", "force"):
         await _until(state, "COMPLETED")
         await _send_back(mesh, transaction_id)
         if case.step == "give_back":
             await _until(state, "RETURNED")
             await _ask(session, case, f"{path}/refunds", {"full": True})
+        elif case.step == "force":
+            await _until(state, "RETURNED")
+            await _force(mesh.plan.urls["operators"], transaction_id)
     elif case.step == "retry":
         await _until(state, "REFUNDING")
         refund_id = await _failed_refund(session, path)
@@ -84,6 +88,32 @@ async def _ask(
             ) as answer:
                 if answer.status in (200, 201):
                     return
+        await asyncio.sleep(ASK_SECONDS)
+
+
+async def _force(url: str, transaction_id: str) -> None:
+    """Two operators have it paid out again: each asks until there is an answer."""
+    order = {"transaction_id": transaction_id, "provider": "local_wallet"}
+    proposer, approver = SANDBOX_OPERATORS.values()
+    async with aiohttp.ClientSession(f"{url}/api/admin/") as session:
+        made = await _operate(
+            session, proposer, "proposals", {"force_payout": order, "reason": "came back"}
+        )
+        read = {"payload_sha256": made["payload_sha256"]}
+        await _operate(session, approver, f"proposals/{made['proposal_id']}:approve", read)
+
+
+async def _operate(
+    session: aiohttp.ClientSession, key: str, path: str, body: Mapping[str, object]
+) -> Mapping[str, str]:
+    headers = {"authorization": f"Bearer {key}"}
+    while True:
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with session.post(
+                path, json=body, headers=headers, timeout=_patience()
+            ) as answer:
+                if answer.status in (200, 201):
+                    return dict(await answer.json())
         await asyncio.sleep(ASK_SECONDS)
 
 

@@ -48,6 +48,8 @@ def i20(facts: Facts) -> Finding:
 def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
     if reason in CAUSES and CAUSES[reason] & anywhere(facts, case):
         return True
+    if reason == "operator":
+        return any(event.cause == "held_operator" for event in case.events)
     if reason == "late_success":
         contradicted = any(one.came_late or one.came_back for one in payouts(case.lines))
         return contradicted or _charged_after_the_end(case)

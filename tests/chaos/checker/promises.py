@@ -9,6 +9,7 @@ from typing import Any
 from tests.chaos.books import public_id
 from tests.chaos.checker.evidence import Case, Facts
 from tests.chaos.checker.report import Finding
+from tests.chaos.checker.states import ROUTED_AGAIN
 from tests.chaos.history import FAIL, INFO, OK, Operation
 
 # gRPC codes that no client may ever see: UNKNOWN, INTERNAL, DATA_LOSS.
@@ -199,7 +200,7 @@ def i18(facts: Facts) -> Finding:
         if op.invoke.f == "refund" and is_final and case and op.invoke.meta["was"] in REFUNDABLE:
             over = case.payment.state == "REFUNDED" or case.payment.hold_reason is not None
             # Between its asking and its answer another client may have had it paid out again.
-            over = over or any(e.cause == "recipient_corrected" for e in case.events)
+            over = over or any(e.cause in ROUTED_AGAIN for e in case.events)
             found.expect(over, f"{case.id} ({case.payment.state}): refused for good as no refund")
     return found
 

@@ -46,6 +46,8 @@ PASSING = frozenset(
     {"insufficient_balance", "limit_exceeded", "never_left", "not_accepted"}
     | {"access_refused", "bank_unavailable", "credentials_refused", "payouts_unavailable"}
 )
+# A person has changed the recipient, or the offramp, and the payout begins again.
+ROUTED_AGAIN = frozenset({"recipient_corrected", "payout_forced"})
 PATIENCE = timedelta(seconds=PATIENCE_SECONDS)
 # The mode after which an effect comes long after its request.
 LATE = "late_effect"
@@ -133,6 +135,8 @@ def _refunds(found: Finding, case: Case) -> None:
 # waited for nothing else, and a dispute that is over releases the one that waited for it.
 HOLD_ENDS = frozenset(
     {"refund_requested", "refund_retried", "hold_ended_by_outcome", "hold_released"}
+    # An operator's choice of offramp ends the hold that waited for one.
+    | {"payout_forced"}
 )
 
 
@@ -211,7 +215,7 @@ def i24(facts: Facts) -> Finding:
     for case in facts.cases:
         intended = [event for event in case.events if event.cause == "payout_intended"]
         began = {event.evidence.get("key"): event.sequence for event in intended}
-        corrections = [e.sequence for e in case.events if e.cause == "recipient_corrected"]
+        corrections = [e.sequence for e in case.events if e.cause in ROUTED_AGAIN]
         payouts = [attempt for attempt in case.attempts if attempt.step == "payout"]
         for refused, following in pairwise(payouts):
             if refused.failure_code in REFUSALS:
@@ -229,7 +233,7 @@ def i24(facts: Facts) -> Finding:
 def _recipients(found: Finding, case: Case, began: Mapping[str | None, int]) -> None:
     """Each payout before the payment last got another recipient keeps the one that it was sent
     with."""
-    changes = ("recipient_corrected", "earlier_recipient_paid")
+    changes = ROUTED_AGAIN | {"earlier_recipient_paid"}
     last = max((e.sequence for e in case.events if e.cause in changes), default=0)
     for attempt in case.attempts:
         if attempt.step == "payout" and attempt.key in began:

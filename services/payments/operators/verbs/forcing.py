@@ -10,7 +10,7 @@ from services.payments.engine.decisions.before_send import is_to_be_asked_about,
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.forced import check_forceable, force_payout, payouts_of
 from services.payments.mesh.ports import CurrentCorridors, Providers
-from services.payments.model.attempt import Attempt, Capabilities
+from services.payments.model.attempt import Attempt, Capabilities, Outcome
 from services.payments.model.payment import Payment, PaymentBusy
 from services.payments.model.quote import Route
 from services.payments.model.rails import offramps_of, rails_to, taking, target_of
@@ -72,7 +72,9 @@ class Forcing:
         asked = await ask(self._providers, payment, payout) if known else None
         if asked is None or asked.answer is None:
             raise ProviderNotAsked(provider=payout.provider)
-        if not is_unpaid(payout, payout, known, asked.answer):
+        # A person waits for the end of one that the engine, by an event, may count as over.
+        is_open = asked.answer.outcome is Outcome.PENDING
+        if is_open or not is_unpaid(payout, payout, known, asked.answer):
             raise ProviderContradicts(
                 f"The provider says {asked.words} of {payout.key}.",
                 provider=payout.provider,
