@@ -13,7 +13,9 @@ from caravel.payments.v1 import (
     inspection_pb2,
     merchants_pb2,
     operator_keys_pb2,
+    overview_pb2,
     proposals_pb2,
+    search_pb2,
 )
 from google.api import annotations_pb2
 from google.protobuf import json_format
@@ -30,7 +32,15 @@ from services.shared.identity import Identity
 CALL_SECONDS = 10.0
 _SERVICES = [
     service
-    for file in (admin_pb2, inspection_pb2, merchants_pb2, operator_keys_pb2, proposals_pb2)
+    for file in (
+        admin_pb2,
+        inspection_pb2,
+        merchants_pb2,
+        operator_keys_pb2,
+        overview_pb2,
+        proposals_pb2,
+        search_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
 ]
 

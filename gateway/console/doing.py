@@ -8,9 +8,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.console import forms
 from gateway.console.client import Record
-from gateway.console.forms import Filled
+from gateway.console.fields import Filled, read, texts
 from gateway.console.pages import Pages, Visit, to
 from gateway.console.refusals import Refused, of_payments
 from gateway.console.tables import filled, with_query
@@ -31,15 +30,15 @@ class Doing:
     async def show(self, visit: Visit) -> Response:
         """The form; of a verb without fields the confirmation at once."""
         verb = _verb(visit)
-        sent = forms.texts(verb, visit.request.query_params)
-        knows_all = not verb.fields and not forms.read(verb, sent).wrong
+        sent = texts(verb.all_fields, visit.request.query_params)
+        knows_all = not verb.fields and not read(verb.all_fields, sent).wrong
         return await self._page(visit, verb, sent, is_last=knows_all)
 
     async def send(self, visit: Visit) -> Response:
         """The confirmation of a form that was sent, or the call that was confirmed."""
         verb = _verb(visit)
         sent = await self._pages.form(visit)
-        form = forms.read(verb, sent)
+        form = read(verb.all_fields, sent)
         if form.wrong:
             return await self._page(visit, verb, sent, form=form, status=HTTPStatus.BAD_REQUEST)
         way = sent.get("as", "")
@@ -100,7 +99,7 @@ class Doing:
             status,
             verb=verb,
             shown=shown,
-            sent=forms.texts(verb, sent),
+            sent=texts(verb.all_fields, sent),
             form=form,
             is_last=is_last,
             is_forbidden=is_forbidden,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.console.fields import Field
 from gateway.console.tables import Column
 from services.shared.money import SOURCE_CURRENCY
 
@@ -20,15 +21,6 @@ LETTERS = {
 
 
 @dataclass(frozen=True)
-class Filter:
-    """A part of the address that narrows a list: one of these options, or any text."""
-
-    name: str
-    label: str
-    options: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
 class Listing:
     """A list of records."""
 
@@ -40,7 +32,7 @@ class Listing:
     items: str
     columns: Sequence[Column]
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    filters: Sequence[Filter] = ()
+    filters: Sequence[Field] = ()
     # Verbs for each record, and for the list as a whole, by their names.
     row_verbs: Sequence[str] = ()
     page_verbs: Sequence[str] = ()
@@ -48,7 +40,7 @@ class Listing:
     is_whole: bool = False
 
 
-MERCHANT = Filter("merchant_id", "Merchant")
+MERCHANT = Field("merchant_id", "Merchant")
 PAYMENT = Column("Payment", "transaction_id", "code", link="/payments/{transaction_id}")
 OF_MERCHANT = Column("Merchant", "merchant_id", "code", link="/merchants/{merchant_id}/keys")
 LATE = (
@@ -60,11 +52,11 @@ LATE = (
     Column("Provider", "provider", absent="ours"),
     Column("Age", "since", "age"),
     Column("Time left", "deadline_at", "left", absent="no deadline"),
-    Column("Last answer", "last_message"),
-    Column("At the deadline", "at_deadline", only_in_file=True),
-    Column("Merchant", "merchant_id", only_in_file=True),
-    Column("Tries", "attempts", "number", only_in_file=True),
-    Column("Next try", "next_try_at", "instant", only_in_file=True),
+    Column("Last answer", "last_message", "long"),
+    Column("At the deadline", "at_deadline", is_extra=True),
+    Column("Merchant", "merchant_id", is_extra=True),
+    Column("Tries", "attempts", "number", is_extra=True),
+    Column("Next try", "next_try_at", "instant", is_extra=True),
 )
 
 
@@ -74,6 +66,59 @@ def _late(path: str, title: str, lead: str, **fixed: Any) -> Listing:
     )
 
 
+_STATES = (
+    "CREATED COLLECTING FUNDED CONVERTED PAYING_OUT ACTION_REQUIRED COMPLETED RETURNED REFUNDING "
+    "PARTLY_REFUNDED REFUNDED FAILED CANCELLED EXPIRED"
+)
+PAYMENTS = Listing(
+    "/payments",
+    "Payments",
+    "Of all merchants, the newest first. Bookmark a search to keep it.",
+    "SearchPayments",
+    "payments",
+    (
+        Column(
+            "Payment",
+            "payment.transaction_id",
+            "code",
+            link="/payments/{payment.transaction_id}",
+        ),
+        Column("Status", "payment.status", "state"),
+        Column("State", "state", "state"),
+        Column("Hold", "payment.hold.reason", "code"),
+        Column("Amount", "payment.amount_usd", "number", unit=SOURCE_CURRENCY),
+        Column("Payout", "payment.payout_amount", "number", unit="{payment.destination_currency}"),
+        Column("Corridor", "payment.corridor_id"),
+        Column("Onramp", "payment.onramp"),
+        Column("Offramp", "payment.offramp"),
+        Column("Reference", "payment.reference"),
+        Column("Age", "payment.created_at", "age"),
+        OF_MERCHANT,
+        Column("Created", "payment.created_at", "instant", is_extra=True),
+        Column("Changed", "payment.updated_at", "instant", is_extra=True),
+        Column("Deadline", "payment.deadline_at", "instant", is_extra=True),
+        Column("Fees", "payment.fee_usd", "number", unit=SOURCE_CURRENCY, is_extra=True),
+        Column("Rate", "payment.fx_rate", "number", is_extra=True),
+        Column("Refunded", "payment.refunded_usd", "number", unit=SOURCE_CURRENCY, is_extra=True),
+        Column("Failure", "payment.failure.code", "code", is_extra=True),
+        Column("User", "payment.user_id", "code", is_extra=True),
+        Column("Quote", "payment.quote_id", "code", is_extra=True),
+    ),
+    filters=(
+        Field("query", "Id or reference", hint="Whole: ours, the merchant's or a provider's."),
+        Field("states", "State", "among", options=tuple(_STATES.split())),
+        Field("hold_reasons", "Hold reason", "words"),
+        Field("on_hold", "On hold", "check"),
+        Field("overdue", "Overdue", "check"),
+        Field("provider", "Provider"),
+        Field("corridor_id", "Corridor"),
+        MERCHANT,
+        Field("amount_from_usd", f"From {SOURCE_CURRENCY}", "decimal"),
+        Field("amount_to_usd", f"To {SOURCE_CURRENCY}", "decimal"),
+        Field("created_after", "Created from", "instant"),
+        Field("created_before", "Created before", "instant"),
+    ),
+)
 HELD = _late(
     "/holds",
     "Payments on hold",
@@ -106,12 +151,12 @@ DEAD_LETTERS = Listing(
         Column("Reason", "reason", "code"),
         Column("Tries", "attempts", "number"),
         Column("Set aside", "set_aside_at", "age"),
-        Column("Event", "event"),
-        Column("Last error", "last_error"),
+        Column("Event", "event", "long"),
+        Column("Last error", "last_error", "long"),
         Column("Table", "record.table"),
         Column("Row", "record.key"),
     ),
-    filters=(Filter("kind", "Kind", tuple(LETTERS)), MERCHANT),
+    filters=(Field("kind", "Kind", "choice", options=tuple(LETTERS)), MERCHANT),
     row_verbs=("requeue", "discard"),
 )
 DISPUTES = Listing(
@@ -134,7 +179,7 @@ DISPUTES = Listing(
         Column("Taken back", "dispute.withdrawn_usd", "number", unit=SOURCE_CURRENCY),
         Column("Reason", "dispute.reason"),
         Column("Provider", "dispute.provider"),
-        Column("There", "dispute.provider_reference", "code", only_in_file=True),
+        Column("There", "dispute.provider_reference", "code", is_extra=True),
         Column("Age", "dispute.created_at", "age"),
         Column("Time left", "dispute.respond_by", "left", absent="no deadline"),
         OF_MERCHANT,
@@ -156,13 +201,14 @@ PROPOSALS = Listing(
         Column("Age", "created_at", "age"),
         Column("Time left", "expires_at", "left"),
         Column("Decided by", "decided_by"),
-        Column("Reason", "reason"),
+        Column("Reason", "reason", "long"),
     ),
     filters=(
-        Filter(
+        Field(
             "state",
             "State",
-            ("PROPOSED", "APPROVED", "REFUSED", "WITHDRAWN", "EXPIRED", "FAILED"),
+            "choice",
+            options=("PROPOSED", "APPROVED", "REFUSED", "WITHDRAWN", "EXPIRED", "FAILED"),
         ),
     ),
     page_verbs=("override-rate",),
@@ -185,7 +231,7 @@ OVERRIDES = Listing(
         Column("Proposal", "proposal_id", "code", link="/proposals/{proposal_id}"),
         Column("Proposed by", "proposed_by"),
         Column("Approved by", "approved_by"),
-        Column("Reason", "reason"),
+        Column("Reason", "reason", "long"),
     ),
     row_verbs=("end-override",),
     page_verbs=("override-rate",),
@@ -240,11 +286,11 @@ ACTIONS = Listing(
         Column("Action", "action"),
         Column("Subject", "subject", "code"),
         Column("Refusal", "refusal", "code", absent="done"),
-        Column("Note", "note"),
+        Column("Note", "note", "long"),
         Column("Provider's answer", "provider_answer"),
-        Column("Credential", "credential_id", "code", only_in_file=True),
+        Column("Credential", "credential_id", "code", is_extra=True),
         Column("Address", "address"),
-        Column("Request", "request_id", "code", only_in_file=True),
+        Column("Request", "request_id", "code", is_extra=True),
         OF_MERCHANT,
     ),
     filters=(MERCHANT,),
@@ -254,7 +300,7 @@ _KEY = (
     Column("Scopes", "scopes", "list"),
     Column("Addresses", "allowed_addresses", "list", absent="every one"),
     Column("Created", "created_at", "age"),
-    Column("Created by", "created_by", "code", only_in_file=True),
+    Column("Created by", "created_by", "code", is_extra=True),
     Column("Last used", "last_used_at", "age", absent="never"),
     Column("Ends", "expires_at", "left", absent="no end"),
     Column("Rolled to", "rolled_to", "code"),
@@ -302,6 +348,7 @@ MERCHANT_KEYS = Listing(
     page_verbs=("create-merchant-key", "revoke-merchant-keys"),
 )
 LISTINGS = (
+    PAYMENTS,
     HELD,
     OVERDUE,
     MERCHANTS_TURN,
@@ -319,7 +366,8 @@ LISTINGS = (
 # The navigation: the pages of each group, by address, label, and the call that a page needs.
 MENU: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "Look": (
-        ("/", "Overview", "ListOverduePayments"),
+        ("/", "Overview", "GetOverview"),
+        ("/payments", "Payments", PAYMENTS.call),
         ("/exposure", "Exposure", EXPOSURE.call),
         ("/scoreboards", "Scoreboards", SCOREBOARDS.call),
     ),

@@ -1,4 +1,4 @@
-"""The first page: everything that waits for a person, with the first of each kind."""
+"""The first page: how all payments stand, in figures, and everything that waits for a person."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,14 +6,29 @@ from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
-from gateway.console import listings
+from gateway.console import figures, listings
 from gateway.console.client import Acting, Record, may
 from gateway.console.listings import Listing
 from gateway.console.pages import Pages, Visit
-from gateway.console.tables import unreadable_of, with_query
+from gateway.console.tables import Column, unreadable_of, with_query
+from services.shared.errors import Unavailable
+from services.shared.money import SOURCE_CURRENCY
 
 # So many are counted, and so many are on the page.
 COUNTED, SHOWN = 200, 5
+_QUEUE = (
+    Column("Queue", "name"),
+    Column("Waiting", "waiting", "number"),
+    Column("Oldest", "oldest_seconds", "seconds"),
+    Column("Set aside", "set_aside", "number"),
+)
+_RATE = (
+    Column("Corridor", "corridor_id"),
+    Column("Source", "source"),
+    Column("Age", "observed_at", "age", absent="no rate"),
+    Column("Synthetic", "synthetic", "yes"),
+    Column("Why there is none", "unavailable_reason", "code"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,15 +67,33 @@ class Overview:
         self._pages = pages
 
     async def show(self, visit: Visit) -> Response:
-        """All that waits for a person."""
-        parts = await asyncio.gather(
+        """The figures, and all that waits for a person."""
+        reading = asyncio.gather(
             *(
                 self._part(visit.acting, listing, address)
                 for listing, address in _PARTS
                 if may(visit.operator, listing.call)
             )
         )
-        return self._pages.render(visit, "overview.html", parts=parts)
+        overview, parts = await asyncio.gather(self._figures(visit.acting), reading)
+        return self._pages.render(
+            visit,
+            "overview.html",
+            parts=parts,
+            overview=overview,
+            under_way=figures.under_way(overview) if overview else [],
+            providers=figures.providers(overview) if overview else [],
+            corridors=figures.corridors(overview) if overview else [],
+            queue_columns=_QUEUE,
+            rate_columns=_RATE,
+            currency=SOURCE_CURRENCY,
+        )
+
+    async def _figures(self, acting: Acting) -> Record | None:
+        try:
+            return await self._pages.payments.call(acting, "GetOverview")
+        except Unavailable:
+            return None
 
     async def _part(self, acting: Acting, listing: Listing, address: str) -> Part:
         request = {**listing.fixed, "page_size": COUNTED}

@@ -14,14 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gateway.console import words
+from gateway.console import figures, words
 from gateway.console.client import Acting, Payments, Record, may
 from gateway.console.listings import MENU
 from gateway.console.refusals import Refused, of_payments
 from gateway.console.requests import Origins, address_of, read_form
 from gateway.console.sessions import Session, Sessions
 from gateway.console.tables import used
-from gateway.console.verbs import VERBS, applies
+from gateway.console.verbs import VERBS, offers
 from gateway.console.verbs import address_of as address_of_verb
 from services.shared.errors import DomainError, unexpected
 from services.shared.log import get_logger
@@ -94,11 +94,13 @@ class Pages:
         self._templates.globals["deployment"] = deployment
         self._templates.globals["menu"] = MENU
         self._templates.globals["verbs"] = VERBS
-        self._templates.globals["applies"] = applies
+        self._templates.globals["offers"] = offers
         self._templates.filters["tone"] = words.tone
         self._templates.filters["shown_value"] = words.shown
         self._templates.filters["payload_lines"] = words.payload_lines
         self._templates.filters["used"] = used
+        self._templates.filters["money"] = figures.money
+        self._templates.filters["seconds"] = figures.seconds
         self._templates.tests["allowed"] = lambda name, may: may(VERBS[name].scope_call)
         self._templates.globals["address_of_verb"] = address_of_verb
         self._templates.filters["stamp"] = words.stamp

@@ -20,8 +20,8 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its label, its field (a dot leads into a record within), and its kind: text, code,
-    state, list, pairs, number, instant, age, left or yes."""
+    """A column: its label, its field (a dot leads into a record within), and its kind: text, long,
+    code, state, list, pairs, number, seconds, instant, age, left or yes."""
 
     label: str
     field: str
@@ -32,8 +32,8 @@ class Column:
     unit: str = ""
     # Shown where there is no value.
     absent: str = "none"
-    # Of use in a file alone.
-    only_in_file: bool = False
+    # In a file, and on a page that asks for it by the column's name.
+    is_extra: bool = False
 
     def value(self, record: Record) -> Any:
         """The value of the cell; None where there is none."""
@@ -79,7 +79,7 @@ def used(columns: Sequence[Column], records: Sequence[Record]) -> Sequence[Colum
     return [
         column
         for at, column in enumerate(columns)
-        if not column.only_in_file
+        if not column.is_extra
         and (
             not at
             or column.absent != "none"
@@ -121,7 +121,12 @@ def _harmless(text: str) -> str:
     return text
 
 
-def with_query(path: str, query: Mapping[str, str]) -> str:
+def with_query(path: str, query: Mapping[str, str | Sequence[str]]) -> str:
     """The path with those of the query that are not empty."""
-    pairs = [f"{name}={quote(value, safe='')}" for name, value in query.items() if value]
+    pairs = [
+        f"{name}={quote(value, safe='')}"
+        for name, values in query.items()
+        for value in ([values] if isinstance(values, str) else values)
+        if value
+    ]
     return f"{path}?{'&'.join(pairs)}" if pairs else path

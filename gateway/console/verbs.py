@@ -6,22 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.console.client import Record
+from gateway.console.fields import Field
 from gateway.console.tables import Column, with_query
-
-
-@dataclass(frozen=True)
-class Field:
-    """A field of a form: its name in the request, its label, and its kind: text, area, number,
-    decimal, instant, check, choice, several (of the options) or lines."""
-
-    name: str
-    label: str
-    kind: str = "text"
-    hint: str = ""
-    is_required: bool = False
-    options: Sequence[str] = ()
-    # The value that the form begins with.
-    usual: str = ""
 
 
 @dataclass(frozen=True)
@@ -354,6 +340,11 @@ def applies(verb: Verb, record: Record) -> bool:
         return True
     name, values = verb.only_when
     return Column("", name).value(record) in values
+
+
+def offers(verb: Verb, record: Record) -> bool:
+    """Whether a page offers the verb for this record."""
+    return applies(verb, record) and all(record.get(one.name) for one in verb.subject)
 
 
 def address_of(name: str, record: Mapping[str, Any]) -> str:

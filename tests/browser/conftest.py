@@ -14,6 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page
 from gateway.console.app import build_app
 from gateway.console.serving import serving
 from services.shared.deployment import Deployment
+from tests.browser.payment_sample import payment
 from tests.browser.samples import (
     STATES,
     actions,
@@ -23,10 +24,11 @@ from tests.browser.samples import (
     late_payments,
     merchant,
     override,
-    payment,
+    overview,
     positions,
     proposal,
     scoreboard,
+    search,
 )
 from tests.browsers import opened_browser
 from tests.openid import OpenIdServer, serving_openid
@@ -101,6 +103,8 @@ def fill(payments: ScriptedPayments, clock: Clock) -> None:
     payments.answers["ListDeadLetters"] = lambda request: dead_letters(now, request)
     payments.says("ListDisputes", open_disputes=[dispute(now)])
     payments.says("InspectPayment", **payment(now))
+    payments.says("SearchPayments", **search(now))
+    payments.says("GetOverview", **overview(now))
     payments.says("ListProposals", proposals=[proposal(now, state) for state in STATES])
     payments.says("GetProposal", **proposal(now, "PROPOSED"))
     payments.says("ListRateOverrides", overrides=[override(now)])

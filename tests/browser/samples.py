@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.browser.payment_sample import MERCHANT, PAYMENT, payment
 from tests.wire.console.conftest import answer_of
 
-PAYMENT = "pay_01m83mbj55ewdbrd2wha9z9e00"
-MERCHANT = "mer_01m83mbj55ewdbrd2wha9z9eme"
 PROPOSAL = "prp_01m83mbj55ewdbrd2wha9z9epr"
 STATES = ("PROPOSED", "APPROVED", "REFUSED", "WITHDRAWN", "EXPIRED", "FAILED")
 DAY = timedelta(days=1)
@@ -85,38 +84,59 @@ def dispute(now: datetime) -> dict[str, Any]:
     }
 
 
-def payment(now: datetime) -> dict[str, Any]:
-    began = now - timedelta(hours=3)
+def search(now: datetime) -> dict[str, Any]:
+    statuses = ("ON_HOLD", "PROCESSING", "SENT", "COMPLETED", "RETURNED", "FAILED", "CANCELLED")
+    found = [
+        {
+            "payment": {**payment(now)["payment"], "status": status, "failure": None},
+            "merchant_id": MERCHANT,
+            "state": "PAYING_OUT",
+        }
+        for status in statuses
+    ]
+    return {"payments": found, "next_page_token": "2", "looked_until": now - DAY}
+
+
+def overview(now: datetime) -> dict[str, Any]:
+    ages = (("0", 31), ("10min", 6), ("1h", 3), ("4h", 0), ("1d", 1))
     return {
-        "merchant_id": MERCHANT,
-        "payment": {
-            "transaction_id": PAYMENT,
-            "status": "ON_HOLD",
-            "hold": {"reason": "step_failed"},
-            "amount_usd": "100.00",
-            "fee_usd": "2.50",
-            "payout_amount": "9211.85",
-            "destination_currency": "INR",
-            "fx_rate": "94.48046902971715",
-            "corridor_id": "us-in",
-            "onramp": "stripe",
-            "offramp": "local_wallet",
-            "reference": "order <b>17</b>",
-            "created_at": began,
-            "updated_at": now - timedelta(hours=2),
-            "deadline_at": now + timedelta(hours=22),
-        },
-        "events": [
+        "seen_at": now,
+        "under_way": [
+            {"state": state, "age": age, "payments": count * times, "amount_usd": "1200.00"}
+            for state, times in (("COLLECTING", 2), ("PAYING_OUT", 5), ("REFUNDING", 1))
+            for age, count in ages
+        ],
+        "overdue": [{"state": "PAYING_OUT", "provider": "flutterwave", "payments": 4}],
+        "waiting": [
+            {"waiting_for": "ON_HOLD", "payments": 8, "amount_usd": "98760.00"},
+            {"waiting_for": "RETURNED", "payments": 3, "amount_usd": "300.00"},
+        ],
+        "completion": {"payments": 4100, "median_seconds": 3.2, "p95_seconds": 312.0},
+        "corridors": [
+            {"corridor_id": "us-ng", "payments": 812, "completed": 790, "not_completed": 9},
+            {"corridor_id": "us-in", "payments": 412, "completed": 380, "not_completed": 30},
+        ],
+        "payments_counted_from": now - DAY,
+        "providers": [
+            {"provider": "stripe", "step": "collection", "succeeded": 950, "failed": 12, "open": 9},
             {
-                "sequence": at,
-                "from_state": "CREATED" if at > 1 else "",
-                "to_state": "COLLECTING" if at > 1 else "CREATED",
-                "actor": "worker",
-                "cause": "collection_succeeded",
-                "evidence": {"provider_reference": "pi_" + "x" * 40},
-                "occurred_at": began + timedelta(minutes=at),
-            }
-            for at in range(1, 6)
+                "provider": "flutterwave",
+                "step": "payout",
+                "succeeded": 610,
+                "failed": 41,
+                "open": 22,
+                "unknown": 5,
+            },
+        ],
+        "providers_counted_from": now - timedelta(hours=1),
+        "queues": [
+            {"name": "payments", "waiting": 3, "oldest_seconds": 0.4},
+            {"name": "outbox", "waiting": 812, "oldest_seconds": 4210.0, "set_aside": 2},
+        ],
+        "failing_webhooks": {"endpoints": 2, "events": 812},
+        "rates": [
+            {"corridor_id": "us-ng", "source": "ecb", "observed_at": now - timedelta(minutes=3)},
+            {"corridor_id": "us-br", "unavailable_reason": "FX_RATE_STALE"},
         ],
     }
 

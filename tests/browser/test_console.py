@@ -11,7 +11,8 @@ from playwright.async_api import Browser, expect
 from gateway.console.listings import LETTERS, LISTINGS
 from gateway.console.verbs import address_of
 from tests.browser.conftest import SCHEMES, Console, visiting
-from tests.browser.samples import MERCHANT, PAYMENT, PROPOSAL
+from tests.browser.payment_sample import MERCHANT, PAYMENT
+from tests.browser.samples import PROPOSAL
 
 SUBJECT = {
     "transaction_id": PAYMENT,

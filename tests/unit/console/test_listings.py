@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from gateway.console.client import CALLS
-from gateway.console.listings import LISTINGS, MENU, Listing
+from gateway.console.listings import LISTINGS, MENU, PAYMENTS, Listing
 from gateway.console.verbs import VERBS
+from services.payments.model.payment import State
 
 
 def field_of(message: Any, path: str) -> Any:
@@ -39,10 +40,10 @@ def test_a_list_asks_by_fields_of_the_contract(listing: Listing) -> None:
     assert set(listing.fixed) <= set(request.fields_by_name)
     assert listing.is_whole == ("page_token" not in request.fields_by_name)
     for one in listing.filters:
-        enum = field_of(request, one.name).enum_type
-        assert not one.options or set(one.options) == set(enum.values_by_name) - {
-            enum.values_by_number[0].name
-        }
+        found = field_of(request, one.name)
+        assert found.is_repeated == (one.kind in ("among", "words"))
+        if enum := found.enum_type:
+            assert set(one.options) == set(enum.values_by_name) - {enum.values_by_number[0].name}
     assert {*listing.row_verbs, *listing.page_verbs} <= set(VERBS)
 
 
@@ -50,6 +51,17 @@ def test_every_call_of_operators_that_lists_has_its_page() -> None:
     lists = {name for name in CALLS if name.startswith("List")}
 
     assert lists == {one.call for one in LISTINGS if one.call.startswith("List")}
+
+
+def test_payments_are_searched_by_every_field_of_the_call_and_every_state() -> None:
+    names = {one.name for one in PAYMENTS.filters}
+    [states] = [one.options for one in PAYMENTS.filters if one.name == "states"]
+
+    assert names == set(CALLS["SearchPayments"].request.DESCRIPTOR.fields_by_name) - {
+        "page_size",
+        "page_token",
+    }
+    assert list(states) == list(State)
 
 
 def test_every_list_of_its_own_is_in_the_menu() -> None:

@@ -75,7 +75,9 @@ def test_a_changed_cookie_is_a_session_of_nobody() -> None:
     sessions = jar.sessions()
     signed_in(jar, sessions)
     sealed = jar.cookies["__Host-caravel"]
-    for changed in (sealed[:-2] + "AA", sealed[1:], "", "é", "x" * 9000, sealed + sealed):
+    # The last bits of the text may stand for nothing.
+    other = sealed[:40] + ("A" if sealed[40] != "A" else "B") + sealed[41:]
+    for changed in (other, sealed[1:], "", "é", "x" * 9000, sealed + sealed):
         jar.cookies["__Host-caravel"] = changed.encode().decode("latin-1")
         assert jar.read(sessions).credential == ""
 

@@ -63,7 +63,7 @@ def test_columns_without_anything_to_say_are_left_out() -> None:
         Column("First", "a"),
         Column("Empty", "b"),
         Column("Empty, which says something", "b", absent="ours"),
-        Column("Of a file", "c", only_in_file=True),
+        Column("Of a file", "c", is_extra=True),
     )
 
     shown = used(columns, [{"a": "", "b": "", "c": "1"}])

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -93,3 +94,78 @@ async def test_verbs_and_pages_are_shown_to_those_who_may(
     payments.answers["GetOperator"] = {**OPERATOR, "scopes": ["operate:read"]}
     page = (await signed_in.get("/dead-letters")).text
     assert "/do/requeue" not in page and "/operator-keys" not in page
+
+
+FOUND = {"payment": {"transaction_id": "pay_1", "status": "SENT"}, "merchant_id": "mer_1"}
+
+
+async def test_an_id_that_finds_one_payment_leads_to_it(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    payments.says("SearchPayments", payments=[FOUND])
+
+    answer = await signed_in.get("/payments?query=+pi_3Nabc+")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/payments/pay_1")
+    assert payments.requests("SearchPayments")[0]["query"] == "pi_3Nabc"
+
+
+@pytest.mark.parametrize(
+    ("query", "location"),
+    [("prp_1", "/proposals/prp_1"), ("mer_1", "/merchants/mer_1/keys"), ("mer_/..", "mer_%2F..")],
+)
+async def test_an_id_of_something_else_leads_there(
+    signed_in: Browser, query: str, location: str
+) -> None:
+    answer = await signed_in.get(f"/payments?query={query}")
+
+    assert location in answer.headers["location"]
+
+
+async def test_a_filtered_search_stays_a_list(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    payments.says("SearchPayments", payments=[FOUND])
+
+    page = await signed_in.get(
+        "/payments?query=order-17&states=PAYING_OUT&on_hold=yes&created_after=2026-11-29T00:00"
+    )
+
+    [request] = payments.requests("SearchPayments")
+    assert page.status_code == 200 and "pay_1" in page.text
+    assert (request["states"], request["on_hold"]) == (["PAYING_OUT"], True)
+    assert request["created_after"].isoformat() == "2026-11-29T00:00:00+00:00"
+
+
+async def test_columns_of_the_address_are_shown_and_are_in_the_file(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    payments.says("SearchPayments", payments=[FOUND])
+    query = "/payments?states=PAYING_OUT&column=Payment&column=Fees&column=Nothing"
+
+    page = (await signed_in.get(query)).text
+    file = (await signed_in.get(f"{query}&format=csv")).text
+
+    assert 'data-label="Fees"' in page and 'data-label="Status"' not in page
+    assert "column=Payment&amp;column=Fees&amp;format=csv" in page
+    assert file == "Payment,Fees (USD)\r\npay_1,\r\n"
+
+
+@pytest.mark.parametrize("filtered", ["created_after=yesterday", "states=NONSENSE"])
+async def test_a_filter_that_cannot_be_read_is_refused(signed_in: Browser, filtered: str) -> None:
+    answer = await signed_in.get(f"/payments?{filtered}")
+
+    assert (answer.status_code, signed_in.reason) == (400, "FIELD_INVALID")
+
+
+async def test_an_empty_page_of_a_search_leads_on(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    payments.says(
+        "SearchPayments", next_page_token="2", looked_until=datetime(2026, 11, 29, tzinfo=UTC)
+    )
+
+    page = (await signed_in.get("/payments?provider=stripe")).text
+
+    assert "All payments created after" in page and "2026-11-29 00:00:00 UTC" in page
+    assert 'rel="next"' in page and "Nothing" not in page

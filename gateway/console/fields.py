@@ -1,14 +1,34 @@
-"""Forms of verbs: text of a browser in, values of a request out, or a sentence for each field that
-cannot be read. payments decides about every value again."""
+"""Fields of forms and filters: text of a browser in, values of a request out, or a sentence for
+each field that cannot be read. payments decides about every value again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.console.verbs import Field, Verb
-
 REQUIRED = "Fill this in."
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field: its name in the request, its label, and its kind: text, area, number, decimal,
+    instant, check or choice; of a list among (one choice), words, lines or several (options)."""
+
+    name: str
+    label: str
+    kind: str = "text"
+    hint: str = ""
+    is_required: bool = False
+    options: Sequence[str] = ()
+    # The value that the form begins with.
+    usual: str = ""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of its texts in a form."""
+        if self.kind == "several":
+            return [f"{self.name}.{option}" for option in self.options]
+        return [self.name]
 
 
 class _Unreadable(Exception):
@@ -23,10 +43,10 @@ class Filled:
     wrong: dict[str, str] = field(default_factory=dict)
 
 
-def read(verb: Verb, sent: Mapping[str, str]) -> Filled:
-    """The form of a verb as it was sent."""
+def read(fields: Iterable[Field], sent: Mapping[str, str]) -> Filled:
+    """The fields as they were sent."""
     filled = Filled()
-    for one in verb.all_fields:
+    for one in fields:
         try:
             value = _READERS.get(one.kind, _text)(one, sent)
         except _Unreadable as unreadable:
@@ -39,15 +59,14 @@ def read(verb: Verb, sent: Mapping[str, str]) -> Filled:
     return filled
 
 
-def texts(verb: Verb, sent: Mapping[str, str]) -> dict[str, str]:
-    """The texts of the verb's own fields, so that a form can be shown again."""
-    names = [name for one in verb.all_fields for name in _names(one)]
-    return {name: sent[name] for name in names if sent.get(name)}
-
-
-def _names(one: Field) -> list[str]:
-    several = one.kind == "several"
-    return [f"{one.name}.{option}" for option in one.options] if several else [one.name]
+def texts(fields: Iterable[Field], sent: Mapping[str, str]) -> dict[str, str]:
+    """The texts of these fields alone, so that they can be shown again."""
+    return {
+        name: text.strip()
+        for one in fields
+        for name in one.names
+        if (text := sent.get(name, "")).strip()
+    }
 
 
 def _text(one: Field, sent: Mapping[str, str]) -> Any:
@@ -85,8 +104,18 @@ def _choice(one: Field, sent: Mapping[str, str]) -> Any:
     return text
 
 
+def _among(one: Field, sent: Mapping[str, str]) -> Any:
+    text = _choice(one, sent)
+    return None if text is None else [text]
+
+
+def _words(one: Field, sent: Mapping[str, str]) -> Any:
+    return sent.get(one.name, "").replace(",", " ").split() or None
+
+
 def _several(one: Field, sent: Mapping[str, str]) -> Any:
-    return [option for option in one.options if sent.get(f"{one.name}.{option}")] or None
+    names = zip(one.options, one.names, strict=True)
+    return [option for option, name in names if sent.get(name)] or None
 
 
 def _lines(one: Field, sent: Mapping[str, str]) -> Any:
@@ -99,6 +128,8 @@ _READERS: Mapping[str, Callable[[Field, Mapping[str, str]], Any]] = {
     "instant": _instant,
     "check": _check,
     "choice": _choice,
+    "among": _among,
+    "words": _words,
     "several": _several,
     "lines": _lines,
 }

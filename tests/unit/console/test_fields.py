@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.console.forms import REQUIRED, read, texts
+from gateway.console.fields import REQUIRED, Field, read, texts
 from gateway.console.verbs import VERBS
 
-OVERRIDE = VERBS["override-rate"]
-KEY = VERBS["create-operator-key"]
+OVERRIDE = VERBS["override-rate"].all_fields
+KEY = VERBS["create-operator-key"].all_fields
 
 
 def test_each_kind_of_field_is_read() -> None:
@@ -55,7 +55,7 @@ def test_a_time_is_one(text: str) -> None:
 
 
 def test_a_choice_is_one_of_its_options() -> None:
-    resolve = VERBS["resolve"]
+    resolve = VERBS["resolve"].all_fields
 
     assert read(resolve, {"outcome": "FAILED"}).values == {"outcome": "FAILED"}
     assert "outcome" in read(resolve, {"outcome": "OUTCOME_UNSPECIFIED"}).wrong
@@ -65,3 +65,11 @@ def test_a_form_is_shown_again_with_its_own_fields_alone() -> None:
     sent = {"roles.viewer": "yes", "name": "laptop", "form_token": "secret", "as": "do"}
 
     assert texts(KEY, sent) == {"roles.viewer": "yes", "name": "laptop"}
+
+
+def test_one_of_a_list_of_options_is_a_list() -> None:
+    states = [Field("states", "State", "among", options=("FAILED", "COMPLETED"))]
+
+    assert read(states, {"states": "FAILED"}).values == {"states": ["FAILED"]}
+    assert read(states, {"states": ""}).values == {}
+    assert "states" in read(states, {"states": "NONSENSE"}).wrong
