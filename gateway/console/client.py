@@ -14,6 +14,7 @@ from caravel.payments.v1 import (
     merchants_pb2,
     operator_keys_pb2,
     overview_pb2,
+    pauses_pb2,
     proposals_pb2,
     search_pb2,
 )
@@ -38,6 +39,7 @@ _SERVICES = [
         merchants_pb2,
         operator_keys_pb2,
         overview_pb2,
+        pauses_pb2,
         proposals_pb2,
         search_pb2,
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from gateway.console.flow import flow_of
-from gateway.console.listings import ACTIONS, PROPOSALS
+from gateway.console.listings.payments import PROPOSALS
+from gateway.console.listings.people import ACTIONS
 from gateway.console.pages import Pages, Visit
 from gateway.console.tables import Column
-from gateway.console.verbs import PAYMENT_VERBS, PROPOSAL_VERBS
+from gateway.console.verbs.payments import PAYMENT_VERBS, PROPOSAL_VERBS
 from gateway.console.words import payload_lines
 from services.shared.money import SOURCE_CURRENCY
 

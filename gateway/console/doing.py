@@ -13,7 +13,8 @@ from gateway.console.fields import Filled, read, texts
 from gateway.console.pages import Pages, Visit, to
 from gateway.console.refusals import Refused, of_payments
 from gateway.console.tables import filled, with_query
-from gateway.console.verbs import VERBS, Verb, applies
+from gateway.console.verbs import VERBS
+from gateway.console.verbs.model import Verb, applies
 from services.shared import errors
 
 APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
@@ -66,7 +67,7 @@ class Doing:
         request = {**form.values, **(verb.fixed or {})}
         request |= {name: sent.get(name, "") for name in verb.shown_fields}
         if way == "propose":
-            reason = request.pop("note", "") or sent.get("reason", "")
+            reason = request.pop(verb.reason_field, "") or sent.get("proposal_reason", "")
             proposed = {verb.proposal: request, "reason": reason}
             answer = await self._pages.payments.call(visit.acting, "CreateProposal", proposed)
             return to(with_query(filled("/proposals/{proposal_id}", answer), {"done": "propose"}))

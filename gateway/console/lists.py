@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.console.client import Record
 from gateway.console.fields import read, texts
-from gateway.console.listings import Listing
+from gateway.console.listings.model import Listing
 from gateway.console.pages import Pages, Visit, to
 from gateway.console.refusals import Refused
 from gateway.console.tables import Column, as_csv, filled, unreadable_of, used, with_query
@@ -35,7 +35,10 @@ class Lists:
             return await self._file(listing, visit, request, chosen)
         token = query.get("page", "")
         page = await self._page(listing, visit, request, PAGE_SIZE, token)
-        records = page[listing.items]
+        records = [
+            {**one, **{name: one[known] for name, known in listing.also.items()}}
+            for one in page[listing.items]
+        ]
         if address := _only(listing, request, records, token):
             return to(address)
         asked: dict[str, Any] = {
@@ -106,7 +109,7 @@ def _only(
     listing: Listing, request: Mapping[str, Any], records: Sequence[Record], token: str
 ) -> str:
     """The address of the one thing that an id finds; empty where it finds none or several."""
-    query = request.get("query")
+    query = str(request.get("query", ""))
     if not query or token or set(request) != {"query"}:
         return ""
     if len(records) == 1:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
-from gateway.console import figures, listings
+from gateway.console import figures
 from gateway.console.client import Acting, Record, may
-from gateway.console.listings import Listing
+from gateway.console.listings import payments as listings
+from gateway.console.listings.model import Listing
 from gateway.console.pages import Pages, Visit
 from gateway.console.tables import Column, unreadable_of, with_query
 from services.shared.errors import Unavailable

@@ -21,8 +21,9 @@ from gateway.console.refusals import Refused, of_payments
 from gateway.console.requests import Origins, address_of, read_form
 from gateway.console.sessions import Session, Sessions
 from gateway.console.tables import used
-from gateway.console.verbs import VERBS, offers
+from gateway.console.verbs import VERBS
 from gateway.console.verbs import address_of as address_of_verb
+from gateway.console.verbs.model import offers
 from services.shared.errors import DomainError, unexpected
 from services.shared.log import get_logger
 from services.shared.telemetry import request_id_var

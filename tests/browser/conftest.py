@@ -25,6 +25,7 @@ from tests.browser.samples import (
     merchant,
     override,
     overview,
+    pauses,
     positions,
     proposal,
     scoreboard,
@@ -105,6 +106,7 @@ def fill(payments: ScriptedPayments, clock: Clock) -> None:
     payments.says("InspectPayment", **payment(now))
     payments.says("SearchPayments", **search(now))
     payments.says("GetOverview", **overview(now))
+    payments.says("ListPauses", pauses=pauses(now))
     payments.says("ListProposals", proposals=[proposal(now, state) for state in STATES])
     payments.says("GetProposal", **proposal(now, "PROPOSED"))
     payments.says("ListRateOverrides", overrides=[override(now)])

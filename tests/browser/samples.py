@@ -158,6 +158,23 @@ def proposal(now: datetime, state: str) -> dict[str, Any]:
     }
 
 
+def pauses(now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "pause_id": "pau_01m83mbj55ewdbrd2wha9z9epa",
+            "kind": kind,
+            "name": name,
+            "under_way": "WAIT",
+            "reason": "maintenance at the provider",
+            "paused_by": "grace",
+            "starts_at": now - timedelta(minutes=5),
+            "ends_at": now + timedelta(hours=2),
+            "in_force": True,
+        }
+        for kind, name in (("PROVIDER", "flutterwave"), ("CORRIDOR", "us-ng"))
+    ]
+
+
 def override(now: datetime) -> dict[str, Any]:
     return {
         "override_id": "ovr_01m83mbj55ewdbrd2wha9z9eov",

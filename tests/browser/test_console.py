@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
-from gateway.console.listings import LETTERS, LISTINGS
+from gateway.console.listings import LISTINGS
+from gateway.console.listings.payments import LETTERS
 from gateway.console.verbs import address_of
 from tests.browser.conftest import SCHEMES, Console, visiting
 from tests.browser.payment_sample import MERCHANT, PAYMENT

@@ -54,7 +54,7 @@ async def test_two_operators_agree_on_a_rate_and_nobody_alone(mesh: Mesh) -> Non
         ends_at = (datetime.now(UTC) + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M")
         fields = {"corridor_id": "us-br", "markup_basis_points": "40", "ends_at": ends_at}
         form = await ada.get("/do/override-rate")
-        fields |= {"reason": "agreed in a test", "as": "propose"}
+        fields |= {"proposal_reason": "agreed in a test", "as": "propose"}
         proposed = await send(ada, form, "/do/override-rate", fields)
         assert proposed.status_code == 303, proposed.text
         [name] = re.findall(r"prp_[0-9a-z]+", proposed.headers["location"])

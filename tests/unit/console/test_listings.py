@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gateway.console.client import CALLS
-from gateway.console.listings import LISTINGS, MENU, PAYMENTS, Listing
+from gateway.console.listings import LISTINGS, MENU, PAYMENTS
+from gateway.console.listings.model import Listing
 from gateway.console.verbs import VERBS
 from services.payments.model.payment import State
 

@@ -6,7 +6,8 @@ from google.api import field_behavior_pb2
 from google.api.field_behavior_pb2 import FieldBehavior
 
 from gateway.console.client import CALLS, message_of
-from gateway.console.verbs import VERBS, Verb, address_of, applies
+from gateway.console.verbs import VERBS, address_of
+from gateway.console.verbs.model import Verb, applies
 from services.shared.errors import Invalid
 
 PROPOSED = CALLS["CreateProposal"].request.DESCRIPTOR

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.console import overview
-from gateway.console.listings import FOR_MERCHANT, FOR_US, LETTERS
+from gateway.console.listings.payments import FOR_MERCHANT, FOR_US, LETTERS
 from services.payments.model.timing import Waiting
 from services.shared.ids import encode_id
 from tests.openid import OpenIdServer

@@ -107,7 +107,10 @@ async def test_a_verb_that_needs_two_people_is_offered_as_a_proposal(
     assert 'value="do"' not in page.text and 'value="propose"' in page.text
 
     done = await signed_in.post(
-        "/do/release", transaction_id="pay_1", reason="seen at the bank", **{"as": "propose"}
+        "/do/release",
+        transaction_id="pay_1",
+        proposal_reason="seen at the bank",
+        **{"as": "propose"},
     )
 
     assert done.headers["location"] == "/proposals/prp_2?done=propose"

@@ -1,0 +1,63 @@
+"""A verb: its call, the fields of its form, and its effect in a sentence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.console.client import Record
+from gateway.console.fields import Field
+from gateway.console.tables import Column
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb: a call that changes something."""
+
+    name: str
+    title: str
+    effect: str
+    fields: Sequence[Field] = ()
+    # The fields that name its subject: they come with the address.
+    subject: Sequence[Field] = ()
+    # The call that does it at once; empty where two people are always needed.
+    call: str = ""
+    # The verb in a proposal; empty where it cannot be proposed.
+    proposal: str = ""
+    # The field that is the reason of its proposal.
+    reason_field: str = "note"
+    # The call that shows the subject before.
+    shows: str = ""
+    # Fields of the request that are always the same, or taken from what was shown.
+    fixed: Mapping[str, Any] | None = None
+    shown_fields: Sequence[str] = ()
+    # The page that follows.
+    back: str = "/"
+    # A new one must not be made by the same form twice.
+    is_keyed: bool = False
+    # Only for a subject of which each of these fields has one of the values.
+    only_when: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    # Cannot be undone.
+    is_final: bool = False
+
+    @property
+    def all_fields(self) -> Sequence[Field]:
+        """The fields of its subject, and its own."""
+        return (*self.subject, *self.fields)
+
+    @property
+    def scope_call(self) -> str:
+        """The call whose scopes decide whether its button is shown."""
+        return self.call or "CreateProposal"
+
+
+def applies(verb: Verb, record: Record) -> bool:
+    """Whether the verb makes sense for the subject as it is; payments decides it again."""
+    return all(Column("", name).value(record) in values for name, values in verb.only_when.items())
+
+
+def offers(verb: Verb, record: Record) -> bool:
+    """Whether a page offers the verb for this record."""
+    return applies(verb, record) and all(record.get(one.name) for one in verb.subject)
+
+
+NOTE = Field("note", "Note", "area", "Stands in the log of actions. At most 500 characters.")
