@@ -17,6 +17,7 @@ from caravel.payments.v1 import (
     pauses_pb2,
     proposals_pb2,
     search_pb2,
+    verbs_pb2,
 )
 from google.api import annotations_pb2
 from google.protobuf import json_format
@@ -42,6 +43,7 @@ _SERVICES = [
         pauses_pb2,
         proposals_pb2,
         search_pb2,
+        verbs_pb2,
     )
     for service in file.DESCRIPTOR.services_by_name.values()
 ]

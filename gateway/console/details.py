@@ -11,7 +11,7 @@ from gateway.console.listings.payments import PROPOSALS
 from gateway.console.listings.people import ACTIONS
 from gateway.console.pages import Pages, Visit
 from gateway.console.tables import Column
-from gateway.console.verbs.payments import PAYMENT_VERBS, PROPOSAL_VERBS
+from gateway.console.verbs.payments import ENGINE_VERBS, PAYMENT_VERBS, PROPOSAL_VERBS
 from gateway.console.words import payload_lines
 from services.shared.money import SOURCE_CURRENCY
 
@@ -175,7 +175,7 @@ class Details:
             postings=POSTINGS,
             flow=flow_of(found["postings"]),
             parts=parts,
-            verbs_here=PAYMENT_VERBS,
+            verbs_here=(*PAYMENT_VERBS, *ENGINE_VERBS),
         )
 
     async def proposal(self, visit: Visit) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.console.client import Record
-from gateway.console.fields import Filled, read, texts
+from gateway.console.fields import Filled, nested, read, texts
 from gateway.console.pages import Pages, Visit, to
 from gateway.console.refusals import Refused, of_payments
 from gateway.console.tables import filled, with_query
@@ -43,9 +43,10 @@ class Doing:
         if form.wrong:
             return await self._page(visit, verb, sent, form=form, status=HTTPStatus.BAD_REQUEST)
         way = sent.get("as", "")
-        if way not in _ways(verb):
-            return await self._page(visit, verb, sent, form=form, is_last=True)
         try:
+            if way not in _ways(verb):
+                preview = await self._preview(visit, verb, form)
+                return await self._page(visit, verb, sent, form=form, is_last=True, preview=preview)
             return await self._do(visit, verb, sent, form, way)
         except _OVER:
             raise
@@ -64,7 +65,7 @@ class Doing:
     async def _do(
         self, visit: Visit, verb: Verb, sent: Mapping[str, str], form: Filled, way: str
     ) -> Response:
-        request = {**form.values, **(verb.fixed or {})}
+        request = {**nested(form.values), **(verb.fixed or {})}
         request |= {name: sent.get(name, "") for name in verb.shown_fields}
         if way == "propose":
             reason = request.pop(verb.reason_field, "") or sent.get("proposal_reason", "")
@@ -89,6 +90,7 @@ class Doing:
         form: Filled | None = None,
         is_last: bool = False,
         refused: Refused | None = None,
+        preview: Record | None = None,
         status: int = HTTPStatus.OK,
     ) -> Response:
         form = form or Filled()
@@ -104,15 +106,19 @@ class Doing:
             form=form,
             is_last=is_last,
             is_forbidden=is_forbidden,
-            ways=[
-                way
-                for way in _ways(verb)
-                if way == "propose" or not refused or refused.reason != APPROVAL_REQUIRED
-            ],
+            ways=_ways_now(verb, refused, preview),
+            preview=preview,
             refused=refused,
             idempotency_key=sent.get("idempotency_key") or secrets.token_urlsafe(24),
             back=_back(verb, {**(shown or {}), **sent}),
         )
+
+    async def _preview(self, visit: Visit, verb: Verb, form: Filled) -> Record | None:
+        """The effect that the verb would have now; None of a verb that has no preview."""
+        if not verb.preview:
+            return None
+        request = {verb.preview: nested(form.values)}
+        return await self._pages.payments.call(visit.acting, "PreviewVerb", request)
 
     async def _shown(self, visit: Visit, verb: Verb, sent: Mapping[str, str]) -> Record | None:
         subject = {one.name: sent.get(one.name, "") for one in verb.subject}
@@ -123,6 +129,17 @@ class Doing:
 
 def _ways(verb: Verb) -> list[str]:
     return [way for way, exists in (("do", verb.call), ("propose", verb.proposal)) if exists]
+
+
+def _ways_now(verb: Verb, refused: Refused | None, preview: Record | None) -> list[str]:
+    """The ways that are open now: none where the verb would be refused, and not alone where two
+    people are needed."""
+    if preview and preview["refusal"]:
+        return []
+    needs_two = (refused and refused.reason == APPROVAL_REQUIRED) or (
+        preview and preview["needs_second_person"]
+    )
+    return [way for way in _ways(verb) if way == "propose" or not needs_two]
 
 
 def _verb(visit: Visit) -> Verb:

@@ -69,6 +69,18 @@ def texts(fields: Iterable[Field], sent: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a request: a name with dots leads into a message within."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        *outer, last = name.split(".")
+        within = found
+        for one in outer:
+            within = within.setdefault(one, {})
+        within[last] = value
+    return found
+
+
 def _text(one: Field, sent: Mapping[str, str]) -> Any:
     return sent.get(one.name, "").strip() or None
 

@@ -7,7 +7,12 @@ from typing import Any
 from gateway.console.tables import with_query
 from gateway.console.verbs.markets import PAUSE_VERBS, RATE_VERBS
 from gateway.console.verbs.model import Verb
-from gateway.console.verbs.payments import LETTER_VERBS, PAYMENT_VERBS, PROPOSAL_VERBS
+from gateway.console.verbs.payments import (
+    ENGINE_VERBS,
+    LETTER_VERBS,
+    PAYMENT_VERBS,
+    PROPOSAL_VERBS,
+)
 from gateway.console.verbs.people import PEOPLE_VERBS
 
 VERBS: Mapping[str, Verb] = {
@@ -15,6 +20,7 @@ VERBS: Mapping[str, Verb] = {
     for verb in (
         *PROPOSAL_VERBS,
         *PAYMENT_VERBS,
+        *ENGINE_VERBS,
         *LETTER_VERBS,
         *RATE_VERBS,
         *PAUSE_VERBS,

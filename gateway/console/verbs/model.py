@@ -25,6 +25,8 @@ class Verb:
     proposal: str = ""
     # The field that is the reason of its proposal.
     reason_field: str = "note"
+    # The verb in a preview of its effect; empty where there is none.
+    preview: str = ""
     # The call that shows the subject before.
     shows: str = ""
     # Fields of the request that are always the same, or taken from what was shown.

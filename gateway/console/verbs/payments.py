@@ -2,6 +2,7 @@
 
 from gateway.console.fields import Field
 from gateway.console.verbs.model import NOTE, Verb
+from services.shared.money import SOURCE_CURRENCY
 
 PROPOSAL_ID = Field("proposal_id", "Proposal", is_required=True)
 TRANSACTION_ID = Field("transaction_id", "Payment", is_required=True)
@@ -63,6 +64,7 @@ PAYMENT_VERBS = (
         ),
         call="ReleaseHold",
         proposal="release_hold",
+        preview="release_hold",
         subject=(TRANSACTION_ID,),
         shows="InspectPayment",
         back=_PAYMENT,
@@ -107,10 +109,114 @@ PAYMENT_VERBS = (
         ),
         call="ResolveAttempt",
         proposal="resolve_attempt",
+        preview="resolve_attempt",
         subject=(TRANSACTION_ID,),
         shows="InspectPayment",
         back=_PAYMENT,
         only_when={"payment.status": ("ON_HOLD",)},
+        is_final=True,
+    ),
+)
+_OPEN_STATES = ("CREATED", "COLLECTING", "FUNDED", "CONVERTED", "PAYING_OUT")
+_WAITING_STATES = ("ACTION_REQUIRED", "RETURNED", "REFUNDING", "PARTLY_REFUNDED")
+_RECIPIENT = {
+    "bank_account": "holder_name iban account_number bank_code branch_code ifsc clabe bic "
+    "sort_code account_type tax_id",
+    "mobile_money": "holder_name phone_number operator",
+    "wallet": "holder_name wallet_id",
+}
+_RECIPIENT_FIELDS = tuple(
+    Field(
+        f"recipient.{kind}.{name}",
+        f"{kind.replace('_', ' ').capitalize()}: {name.replace('_', ' ')}",
+    )
+    for kind, names in _RECIPIENT.items()
+    for name in names.split()
+)
+ENGINE_VERBS = (
+    Verb(
+        "try",
+        "Try now",
+        "The payment is due at once, and its back-off ends.",
+        (NOTE,),
+        call="TryNow",
+        preview="try_now",
+        subject=(TRANSACTION_ID,),
+        shows="InspectPayment",
+        back=_PAYMENT,
+        only_when={"state": (*_OPEN_STATES, "REFUNDING")},
+    ),
+    Verb(
+        "hold",
+        "Put on hold",
+        "Nothing more is sent until a release. A request that was sent before is not called back.",
+        (Field("note", "Reason", "area", "Kept in the log of actions.", is_required=True),),
+        call="PlaceHold",
+        preview="place_hold",
+        subject=(TRANSACTION_ID,),
+        shows="InspectPayment",
+        back=_PAYMENT,
+        only_when={"state": (*_OPEN_STATES, *_WAITING_STATES), "payment.hold": (None,)},
+    ),
+    Verb(
+        "force",
+        "Force the payout",
+        "The chosen offramp pays it out. Every payout that was sent is asked about first.",
+        (Field("provider", "Offramp", hint="For example flutterwave.", is_required=True), NOTE),
+        call="ForcePayout",
+        proposal="force_payout",
+        preview="force_payout",
+        subject=(TRANSACTION_ID,),
+        shows="InspectPayment",
+        back=_PAYMENT,
+        is_keyed=True,
+        only_when={"state": ("CONVERTED", "PAYING_OUT", "ACTION_REQUIRED", "RETURNED")},
+        is_final=True,
+    ),
+    Verb(
+        "refund",
+        "Refund",
+        "The sender gets a part back, or all that is left, in the place of the merchant's request.",
+        (
+            Field("amount_usd", "Part", "decimal", f"In {SOURCE_CURRENCY}. Or else the whole."),
+            Field("full", "The whole amount that is not refunded yet", "check"),
+            Field("reason", "Reason", hint="Shown to the merchant. At most 140 characters."),
+            Field("ends_payout", "The rest is not paid out any more", "check", "For a first part."),
+            NOTE,
+        ),
+        call="RefundPayment",
+        proposal="refund_payment",
+        preview="refund_payment",
+        subject=(TRANSACTION_ID,),
+        shows="InspectPayment",
+        back=_PAYMENT,
+        is_keyed=True,
+        only_when={
+            "state": (
+                "FUNDED",
+                "CONVERTED",
+                "PAYING_OUT",
+                "ACTION_REQUIRED",
+                "RETURNED",
+                "PARTLY_REFUNDED",
+            )
+        },
+        is_final=True,
+    ),
+    Verb(
+        "correct",
+        "Correct the recipient",
+        "The payment is paid out again, to this recipient. Nothing is taken over from the one "
+        "before: fill in all fields of one kind.",
+        (*_RECIPIENT_FIELDS, NOTE),
+        call="CorrectPayment",
+        proposal="correct_payment",
+        preview="correct_payment",
+        subject=(TRANSACTION_ID,),
+        shows="InspectPayment",
+        back=_PAYMENT,
+        is_keyed=True,
+        only_when={"state": ("ACTION_REQUIRED", "RETURNED")},
         is_final=True,
     ),
 )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.console.fields import REQUIRED, Field, read, texts
+from gateway.console.fields import REQUIRED, Field, nested, read, texts
 from gateway.console.verbs import VERBS
 
 OVERRIDE = VERBS["override-rate"].all_fields
@@ -73,3 +73,12 @@ def test_one_of_a_list_of_options_is_a_list() -> None:
     assert read(states, {"states": "FAILED"}).values == {"states": ["FAILED"]}
     assert read(states, {"states": ""}).values == {}
     assert "states" in read(states, {"states": "NONSENSE"}).wrong
+
+
+def test_a_name_with_dots_leads_into_a_message() -> None:
+    values = {"note": "a", "recipient.wallet.wallet_id": "w", "recipient.wallet.holder_name": "b"}
+
+    assert nested(values) == {
+        "note": "a",
+        "recipient": {"wallet": {"wallet_id": "w", "holder_name": "b"}},
+    }

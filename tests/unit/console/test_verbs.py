@@ -16,7 +16,10 @@ PROPOSED = CALLS["CreateProposal"].request.DESCRIPTOR
 def test_every_call_that_changes_something_has_a_verb() -> None:
     changing = {name for name, call in CALLS.items() if not call.only_reads}
 
-    assert changing == {verb.call for verb in VERBS.values() if verb.call} | {"CreateProposal"}
+    assert changing == {verb.call for verb in VERBS.values() if verb.call} | {
+        "CreateProposal",
+        "PreviewVerb",
+    }
 
 
 def test_every_verb_of_a_proposal_can_be_proposed() -> None:
@@ -33,7 +36,11 @@ def test_a_form_has_every_field_of_its_call(verb: Verb) -> None:
         if verb.call
         else PROPOSED.fields_by_name[name].message_type
     )
-    names = {one.name for one in verb.all_fields} | set(verb.fixed or {}) | set(verb.shown_fields)
+    names = (
+        {one.name.partition(".")[0] for one in verb.all_fields}
+        | set(verb.fixed or {})
+        | set(verb.shown_fields)
+    )
     required = {
         one.name
         for one in message.fields
@@ -41,8 +48,25 @@ def test_a_form_has_every_field_of_its_call(verb: Verb) -> None:
     }
 
     assert names == set(message.fields_by_name)
-    needed = {one.name for one in verb.all_fields if one.is_required}
+    needed = {one.name for one in verb.all_fields if one.is_required} | {"recipient"}
     assert required <= needed | set(verb.fixed or {}) | set(verb.shown_fields)
+
+
+def test_every_verb_that_can_be_previewed_is() -> None:
+    verbs = CALLS["PreviewVerb"].request.DESCRIPTOR.fields_by_name
+
+    assert set(verbs) == {verb.preview for verb in VERBS.values() if verb.preview}
+
+
+def test_a_recipient_is_corrected_by_each_of_its_fields() -> None:
+    names = {one.name for one in VERBS["correct"].fields if "." in one.name}
+    recipient = CALLS["CorrectPayment"].request.DESCRIPTOR.fields_by_name["recipient"].message_type
+
+    assert names == {
+        f"recipient.{kind.name}.{one.name}"
+        for kind in recipient.fields
+        for one in kind.message_type.fields
+    }
 
 
 def test_a_verb_is_offered_for_the_states_that_allow_it() -> None:

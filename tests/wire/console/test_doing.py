@@ -210,3 +210,46 @@ async def test_a_hold_is_released_and_the_log_has_the_operator(
     async with engine.connect() as connection:
         [row] = (await connection.execute(text("SELECT * FROM operator_actions"))).all()
     assert (row.operator, row.action, row.note) == ("grace", "RELEASE_HOLD", "seen")
+
+
+async def test_the_effect_of_a_verb_is_shown_before_it_is_done(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    posting = {"debit": "payments:USD", "credit": "onramp:stripe:USD", "amount": "5.00"}
+    payments.says("PreviewVerb", postings=[posting], needs_second_person=True)
+    await signed_in.get("/do/refund?transaction_id=pay_1")
+    page = await signed_in.post("/do/refund", transaction_id="pay_1", amount_usd="5.00")
+
+    assert "onramp:stripe:USD" in page.text and "One person is not enough" in page.text
+    assert 'value="do"' not in page.text and 'value="propose"' in page.text
+    assert payments.requests("PreviewVerb") == [
+        {"refund_payment": {"transaction_id": "pay_1", "amount_usd": "5.00"}}
+    ]
+    assert not payments.requests("RefundPayment")
+
+
+async def test_a_verb_that_would_be_refused_says_why_and_has_no_button(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    refusal = {"reason": "PAYOUT_STILL_OPEN", "message": "Wait.", "metadata": {"state": "SENT"}}
+    payments.says("PreviewVerb", refusal=refusal)
+    await signed_in.get("/do/force?transaction_id=pay_1")
+    page = await signed_in.post("/do/force", transaction_id="pay_1", provider="flutterwave")
+
+    assert "PAYOUT_STILL_OPEN" in page.text and "state: SENT" in page.text
+    assert 'name="as"' not in page.text
+
+
+async def test_a_corrected_recipient_is_sent_as_a_whole(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    await signed_in.get("/do/correct?transaction_id=pay_1")
+    fields = {"recipient.wallet.wallet_id": "w_1", "recipient.wallet.holder_name": "Bo"}
+    await signed_in.post("/do/correct", transaction_id="pay_1", **fields, **{"as": "do"})
+
+    assert payments.requests("CorrectPayment") == [
+        {
+            "transaction_id": "pay_1",
+            "recipient": {"wallet": {"wallet_id": "w_1", "holder_name": "Bo"}},
+        }
+    ]
