@@ -37,7 +37,6 @@ from tests.wire.console.conftest import Clock, ScriptedPayments, of_provider
 
 # Where a person may look at every page that was tested, when this names a folder.
 SHOTS = os.environ.get("SCREENSHOTS_DIR", "")
-SCHEMES = ("light", "dark")
 
 
 @dataclass
