@@ -10,14 +10,19 @@ PATIENCE_SECONDS = 30.0
 INTERVAL_SECONDS = 0.05
 
 
-async def until(look: Callable[[], Awaitable[Seen]], wanted: Callable[[Seen], bool]) -> Seen:
-    """The value, once it is as wanted. Fails with the last sight after PATIENCE_SECONDS."""
+async def until(
+    look: Callable[[], Awaitable[Seen]],
+    wanted: Callable[[Seen], bool],
+    *,
+    seconds: float = PATIENCE_SECONDS,
+) -> Seen:
+    """The value, once it is as wanted. Fails with the last sight after so many seconds."""
     seen = await look()
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds):
             while not wanted(seen):
                 await asyncio.sleep(INTERVAL_SECONDS)
                 seen = await look()
     except TimeoutError:
-        raise AssertionError(f"after {PATIENCE_SECONDS:.0f} s still {seen}") from None
+        raise AssertionError(f"after {seconds:.0f} s still {seen}") from None
     return seen
