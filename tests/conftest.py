@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Pool, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -48,23 +48,23 @@ class Database:
     superuser_url: str
 
 
-# The owner's address of each database that a test has now, by its name.
-_OWNERS: dict[str, str] = {}
-# The names of those to which a test has done what the application may not do.
-_TREATED: set[str] = set()
+# The owner's address of each database that a test has now, by the pool of the application's engine:
+# an engine's own address names no database.
+_OWNERS: dict[Pool, str] = {}
+# The pools of those to which a test has done what the application may not do.
+_TREATED: set[Pool] = set()
 
 
 def owner_of(engine: AsyncEngine) -> AsyncEngine:
     """The owner's own way into the application's database, for what the application may not do."""
-    name = engine.url.database or ""
-    _TREATED.add(name)
-    url = make_url(_OWNERS[name]).set(drivername="postgresql+asyncpg")
+    _TREATED.add(engine.pool)
+    url = make_url(_OWNERS[engine.pool]).set(drivername="postgresql+asyncpg")
     return create_async_engine(url, poolclass=NullPool)
 
 
 def is_treated(engine: AsyncEngine) -> bool:
     """Whether the owner has been at the database, so that its rows are not the application's."""
-    return (engine.url.database or "") in _TREATED
+    return engine.pool in _TREATED
 
 
 @asynccontextmanager
@@ -83,13 +83,11 @@ async def new_database(cluster: PrivateCluster) -> AsyncIterator[Database]:
     def named(url: str) -> str:
         return make_url(url).set(database=name).render_as_string(hide_password=False)
 
-    _OWNERS[name] = named(cluster.owner_url)
     yield Database(
         url=named(cluster.application_url),
-        owner_url=_OWNERS[name],
+        owner_url=named(cluster.owner_url),
         superuser_url=named(cluster.superuser_url),
     )
-    del _OWNERS[name]
     async with postgres.connect() as connection:
         await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     await postgres.dispose()
@@ -106,7 +104,10 @@ async def database(cluster: PrivateCluster) -> AsyncIterator[Database]:
 async def new_engine(database: Database) -> AsyncIterator[AsyncEngine]:
     """The application's own connections to a database."""
     opened = open_engine(database.url, pool_size=8, application="test")
+    pool = opened.pool
+    _OWNERS[pool] = database.owner_url
     yield opened
+    del _OWNERS[pool]
     await opened.dispose()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from deploy.local.process.terminal import Problem
@@ -19,14 +20,18 @@ DAYS = 90
 # The largest size of a payment's rows, their indexes and their log.
 BYTES_PER_PAYMENT = 9_600
 RESERVED_BYTES = 6_000_000_000
+# By table and column: an expression of SQL of the copy's `number` and `word`, in which {value}
+# stands for the value as it would be.
+Varied = Mapping[tuple[str, str], str]
 # One line for each copy of one original: its ids, and by how much its times differ.
 _COPIES = """
     CREATE TEMP TABLE copies AS
-    SELECT (time || '7' || substr(random, 1, 3) || 'a' || substr(random, 4, 15))::uuid AS id,
+    SELECT i AS number,
+           (time || '7' || substr(random, 1, 3) || 'a' || substr(random, 4, 15))::uuid AS id,
            (time || '7' || substr(random, 18, 3) || 'b' || substr(random, 5, 15))::uuid AS quote_id,
            random::uuid AS user_id, substr(random, 1, 26) AS word,
            to_timestamp(ms / 1000.0) - now() AS shift
-      FROM (SELECT ms, lpad(to_hex(ms), 12, '0') AS time, md5(i::text) AS random
+      FROM (SELECT i, ms, lpad(to_hex(ms), 12, '0') AS time, md5(i::text) AS random
               FROM (SELECT i, (extract(epoch FROM now() - make_interval(days => {days})) * 1000
                                + i * ({days} * 86400000.0 / {payments}))::bigint AS ms
                       FROM generate_series({first}::bigint, {last}, {step}) AS i)
@@ -62,15 +67,22 @@ def refuse_too_little_disk(bench: Bench, payments: int) -> None:
         )
 
 
-async def fill(bench: Bench, database: str, rows: Sequence[Sequence[Row]], payments: int) -> None:
-    """Adds so many payments to a database, chunk by chunk, and leaves it tidy."""
+async def fill(
+    bench: Bench,
+    database: str,
+    rows: Sequence[Sequence[Row]],
+    payments: int,
+    varied: Varied = MappingProxyType({}),
+) -> None:
+    """Adds so many payments to a database, chunk by chunk, and leaves it tidy. The values of some
+    columns may differ from copy to copy; the balances do not follow them."""
     chunks = iter(range(0, payments, CHUNK))
 
     async def work() -> None:
         async with bench.server.connected(database) as connection:
             for first in chunks:
                 last = min(payments, first + CHUNK) - 1
-                await _chunk(connection, rows, (first, last), payments)
+                await _chunk(connection, rows, (first, last), payments, varied)
                 if (last + 1) % (10 * CHUNK) == 0:
                     bench.say(f"    {database}: {last + 1:,} of {payments:,} payments")
 
@@ -90,7 +102,11 @@ async def fill(bench: Bench, database: str, rows: Sequence[Sequence[Row]], payme
 
 
 async def _chunk(
-    connection: Any, rows: Sequence[Sequence[Row]], bounds: tuple[int, int], payments: int
+    connection: Any,
+    rows: Sequence[Sequence[Row]],
+    bounds: tuple[int, int],
+    payments: int,
+    varied: Varied,
 ) -> None:
     async with connection.transaction():
         for number, original in enumerate(rows):
@@ -102,19 +118,28 @@ async def _chunk(
                 )
             )
             for table in TABLES:
-                await connection.execute(_copy([row for row in original if row.table == table]))
+                copied = [row for row in original if row.table == table]
+                await connection.execute(_copy(copied, varied))
 
 
-def _copy(rows: Sequence[Row]) -> str:
+def _copy(rows: Sequence[Row], varied: Varied) -> str:
     """Copies all rows that a payment has in one table, beside each other as they would lie."""
     # After three months nothing is due any more.
     columns = {name: None for row in rows for name in row.columns if name != "due_at"}
-    values = ", ".join(f"({', '.join(_expression(row, name) for name in columns)})" for row in rows)
+    columns |= {name: None for table, name in varied if table == rows[0].table}
+    values = ", ".join(
+        f"({', '.join(_value(row, name, varied) for name in columns)})" for row in rows
+    )
     names = ", ".join(columns)
     return (
         f"INSERT INTO {rows[0].table} ({names}) SELECT copied.* "
         f"FROM copies CROSS JOIN LATERAL (VALUES {values}) AS copied ({names})"
     )
+
+
+def _value(row: Row, name: str, varied: Varied) -> str:
+    expression = _expression(row, name)
+    return varied.get((row.table, name), "{value}").replace("{value}", expression)
 
 
 def _expression(row: Row, name: str) -> str:

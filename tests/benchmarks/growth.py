@@ -10,6 +10,7 @@ from tests.benchmarks.backlog import work_off
 from tests.benchmarks.bench import Bench, Figures, as_line, figures_of
 from tests.benchmarks.reads import LIST_PATHS, ask
 from tests.benchmarks.requests import CURRENCIES
+from tests.benchmarks.samples import Row
 
 ORIGINALS = "growth_originals"
 # How many payments are asked for, drawn from all of them.
@@ -29,8 +30,7 @@ class Growth:
     async def prepare(self, bench: Bench) -> None:
         """Fills a database for each size."""
         filling.refuse_too_little_disk(bench, sum(bench.options.growth.values()))
-        await _make_originals(bench)
-        rows = await filling.originals(bench, ORIGINALS)
+        rows = await copied(bench)
         for name, payments in bench.options.growth.items():
             began, database = time.monotonic(), f"growth_{name}"
             await bench.server.make(database)
@@ -72,8 +72,8 @@ class Growth:
         }
 
 
-async def _make_originals(bench: Bench) -> None:
-    """One completed payment of each corridor."""
+async def copied(bench: Bench) -> list[list[Row]]:
+    """The rows of one completed payment of each corridor, of which the others are copies."""
     await bench.server.make(ORIGINALS)
     await bench.mesh.use(ORIGINALS)
     rest, tag = bench.mesh.rest, requests.new_tag()
@@ -82,6 +82,7 @@ async def _make_originals(bench: Bench) -> None:
     )
     await bench.check_created(made, ORIGINALS, tag)
     await settled.until_done(bench.server, ORIGINALS, 120.0)
+    return await filling.originals(bench, ORIGINALS)
 
 
 async def _drawn(bench: Bench, database: str, payments: int) -> list[str]:

@@ -80,6 +80,11 @@ class BenchMesh:
         return Target(HOST, self.plan.rest_port)
 
     @property
+    def operators(self) -> Target:
+        """Envoy's listener for operators."""
+        return Target(HOST, self.plan.operators_port)
+
+    @property
     def plan(self) -> Plan:
         """Ports, passwords and folders. Raises RuntimeError before the start."""
         if self._plan is None:

@@ -161,5 +161,6 @@ TABLES = {
     "scaling": _table(r"scaling_\w+"),
     "credentials": _table(r"credentials_\w+"),
     "fairness": _table(r"fairness_\w+"),
+    "search": _table(r"search_\w+"),
     "growth": _table(r"growth_\w+|(create|get|list|settle)_\d+[km]_over_10k"),
 }

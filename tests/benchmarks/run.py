@@ -24,6 +24,7 @@ from tests.benchmarks import (
     reads,
     revocation,
     scaling,
+    search,
     settle,
     table,
 )
@@ -46,6 +47,7 @@ OTHERS: dict[str, Callable[[], Part]] = {
     "credentials": credentials.Credentials,
     "fairness": fairness.Fairness,
     "growth": growth.Growth,
+    "search": search.Search,
 }
 PARTS = (*create.NAMES, *OTHERS)
 

@@ -63,6 +63,7 @@ TITLES = {
     "revocation": "revocation: of a key, with three payments under load",
     "credentials": "credentials: creation without and with an API key",
     "fairness": "fairness: nine merchants beside one at ten times its limit",
+    "search": "search: payments of all merchants, by operators",
     "growth": "growth: with so many completed payments in the tables",
     "ratio": "ratios, each within one round",
 }

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "payments/operators/inspected": "only nouns, which operators/test_inspection asks for",
     "payments/operators/store/inspected_rows": "read by operators/test_inspection",
     "payments/operators/store/leading": "operators/test_search tries each lead",
+    "payments/operators/store/changes": "asked by operators/test_watching",
     "payments/operators/store/operations": "asked by every wire test of operators",
     "payments/operators/store/actions": "asked by every wire test of operators",
     "payments/operators/opening": "every wire test enters by it",

@@ -405,6 +405,15 @@ return {
     { ["method"] = "GET", ["path"] = "/api/admin/overview", ["query"] = {} },
     {
       ["method"] = "GET",
+      ["path"] = "/api/admin/webhook-endpoints",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+        ["merchant_id"] = { ["kind"] = "string" },
+      },
+    },
+    {
+      ["method"] = "GET",
       ["path"] = "/api/admin/payments",
       ["query"] = {
         ["query"] = { ["kind"] = "string" },
@@ -422,6 +431,11 @@ return {
         ["page_size"] = { ["kind"] = "int32" },
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
       },
+    },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/admin/changes",
+      ["query"] = { ["cursor"] = { ["kind"] = "string", ["may_be_empty"] = true } },
     },
   },
   ["messages"] = {

@@ -58,7 +58,7 @@ def write_token(words: list[str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(words).encode()).decode().rstrip("=")
 
 
-def read_token(token: str, read: Callable[[list[str]], Place]) -> Place:
+def read_token(token: str, read: Callable[[list[str]], Place], field: str = "page_token") -> Place:
     """Where the page begins, as `read` makes it of the token's words. Raises Invalid."""
     try:
         words = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
@@ -68,6 +68,5 @@ def read_token(token: str, read: Callable[[list[str]], Place]) -> Place:
             raise ValueError
         return read(words)
     except (ValueError, ArithmeticError, IndexError, RecursionError, binascii.Error):
-        raise field_invalid(
-            "page_token", "page_token is none of ours, or its filters differ"
-        ) from None
+        words = f"{field} is none of ours, or its filters differ"
+        raise field_invalid(field, words) from None

@@ -2,8 +2,10 @@
 message is read, and its principal is kept for the servicer. A sandbox takes a call without a
 credential, and refuses a bad one as any other deployment does."""
 
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from hmac import compare_digest
 from typing import TypeVar
 
@@ -52,12 +54,19 @@ _TOKEN = Access(principal=PrincipalKind.ANYONE, scopes=frozenset())
 
 SomeKey = TypeVar("SomeKey", bound=Key)
 _principal: ContextVar[Principal] = ContextVar("principal")
+_admission: ContextVar[Callable[[], Awaitable[None]]] = ContextVar("admission")
 
 
 def acting_principal() -> Principal:
     """The principal of the call that is being answered, or that was refused although its credential
     is genuine. Raises LookupError where there is none."""
     return _principal.get()
+
+
+async def admit_again() -> None:
+    """Looks at the credential of the call that is being answered once more, after a wait. Raises as
+    the admission does."""
+    await _admission.get()()
 
 
 def acting_merchant() -> MerchantId:
@@ -94,6 +103,7 @@ class Authoriser:
         CredentialsUnverifiable."""
         if access.principal in _OPEN:
             return
+        _admission.set(partial(self.admit, access, caller))
         header, credential = _credential(caller)
         if not header:
             # The console acts for whoever has signed in, and for nobody else.

@@ -29,6 +29,8 @@ class Queued:
     lease_until: datetime | None
     # How often in a row its step has broken down on our side.
     step_failures: int
+    # Until when a pause keeps the attempt that comes next from leaving.
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

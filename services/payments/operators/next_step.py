@@ -29,6 +29,7 @@ class Reason(StrEnum):
     OPERATOR_DECIDES = "OPERATOR_DECIDES"
     STEP_RESTS = "STEP_RESTS"
     LAST_LOOK = "LAST_LOOK"
+    PAUSED = "PAUSED"
     OVER = "OVER"
 
 
@@ -66,6 +67,9 @@ def next_step(payment: Payment, attempts: Sequence[Attempt], queued: Queued) -> 
         return NextStep(reason=Reason.UNDER_WORK, description=words, at=queued.lease_until)
     if payment.state in SETTLED:
         return _of_settled(payment, queued)
+    if queued.paused_until is not None:
+        words = "Its provider or its corridor is paused; it is sent then, or once that is resumed."
+        return NextStep(reason=Reason.PAUSED, description=words, at=queued.paused_until)
     at = _when(payment, queued)
     if at is None or at <= queued.now:
         words = "The payment is due; the next free worker takes it."

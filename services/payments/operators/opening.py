@@ -30,6 +30,7 @@ from services.payments.operators.usecases import Operating
 from services.payments.operators.verbs.acting import Acting
 from services.payments.operators.verbs.ports import Corrections
 from services.payments.operators.verbs.table import payment_verbs
+from services.payments.operators.watching import Watching
 from services.shared.clock import SystemClock
 from services.shared.grpc_server import GrpcServer
 
@@ -66,8 +67,11 @@ def open_servicers(
         PauseServicer(Pausing(operations, stores.pauses, current, policy)),
         ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
-        SearchServicer(Searching(stores.search, declared)),
-        OverviewServicer(Overviewing(stores.overview, rates, current, declared, SystemClock())),
+        SearchServicer(Searching(stores.search, declared), Watching(stores.changes)),
+        OverviewServicer(
+            Overviewing(stores.overview, rates, current, declared, SystemClock()),
+            stores.endpoints,
+        ),
         CorridorVersionServicer(corridors),
         MerchantServicer(Merchants(stores.merchants, trail, is_live=is_live)),
     )

@@ -83,6 +83,17 @@ class Queue:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProviderInbox:
+    """Events of a provider that are not applied."""
+
+    provider: str
+    waiting: int
+    oldest: timedelta
+    set_aside: int
+    orphans: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """How all payments stand, as the database has them."""
 
@@ -96,6 +107,7 @@ class Standing:
     providers: Sequence[ProviderSuccess]
     providers_counted_from: datetime
     queues: Sequence[Queue]
+    inbox: Sequence[ProviderInbox]
     failing_endpoints: int
     failing_events: int
     is_partial: bool

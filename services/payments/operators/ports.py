@@ -18,6 +18,7 @@ from services.payments.model.progress import ExpectedTime
 from services.payments.model.scoreboard import Scoreboard
 from services.payments.model.timing import Waiting
 from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
+from services.payments.operators.endpoints import EndpointHealth
 from services.payments.operators.inspected import Inspected
 from services.payments.operators.overriding import AgreedOverride
 from services.payments.operators.overview import OverviewStore
@@ -25,6 +26,7 @@ from services.payments.operators.pause_ports import PauseRows, PauseStore
 from services.payments.operators.proposal import Party, Proposal, ProposalState
 from services.payments.operators.search import SearchStore
 from services.payments.operators.verbs.ports import Effect
+from services.payments.operators.watching import ChangeStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -385,7 +387,9 @@ class OperatorStores:
     merchants: MerchantStore
     inspected: Inspected
     search: SearchStore
+    changes: ChangeStore
     overview: OverviewStore
+    endpoints: EndpointHealth
     positions: PositionBook
     proposals: ProposalStore
     overrides: OverrideStore

@@ -1,8 +1,10 @@
-"""Runs the migrations over asyncpg in one transaction, under a lock so that two starts at once are
-safe. The address comes from MIGRATION_DATABASE_URL, else DATABASE_URL; either may be …_FILE."""
+"""Runs the migrations over asyncpg, under a lock so that two starts at once are safe; in one
+transaction, but for indexes that are made beside the work. The address comes from
+MIGRATION_DATABASE_URL, else DATABASE_URL; either may be …_FILE."""
 
 import asyncio
 import os
+import time
 
 from alembic import context
 from alembic.util import CommandError
@@ -24,17 +26,27 @@ from services.shared.well_known import is_well_known
 
 # Any number will do, as long as nobody else locks it.
 MIGRATION_LOCK = 7_266_728_035
+LOCK_RETRY_SECONDS = 0.2
 
 
 def _migrate(connection: Connection) -> str:
     context.configure(
         connection=connection, target_metadata=metadata, transaction_per_migration=False
     )
+    _lock(connection)
     with context.begin_transaction():
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         context.run_migrations()
         return context.get_context().get_current_revision() or "none"
+
+
+def _lock(connection: Connection) -> None:
+    """Until this session ends. Nobody waits for it within a statement: an index that is made beside
+    the work waits for every statement that began before."""
+    while not connection.execute(text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})")).scalar():
+        connection.rollback()
+        time.sleep(LOCK_RETRY_SECONDS)
+    connection.commit()
 
 
 def _address() -> str:

@@ -53,6 +53,9 @@ webhook_inbox = Table(
         postgresql_where=text("state = 'PENDING'"),
     ),
     Index(
+        "webhook_inbox_payment_idx", "payment_id", postgresql_where=text("payment_id IS NOT NULL")
+    ),
+    Index(
         "webhook_inbox_set_aside_idx",
         "merchant_id",
         postgresql_where=text("state = 'SET_ASIDE'"),
@@ -146,6 +149,7 @@ operator_actions = Table(
     _word("refusal"),
     _word("provider_answer"),
     Index("operator_actions_id_idx", "id"),
+    Index("operator_actions_subject_idx", "subject", "id"),
     Index(
         "operator_actions_refused_idx",
         "credential_id",

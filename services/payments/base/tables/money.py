@@ -23,6 +23,12 @@ from services.payments.base.tables.kit import MOVED, ROOM_PERCENT, SET, metadata
 from services.payments.base.tables.kit import instant as _instant
 from services.payments.model.holds import HoldReason
 
+# Not every payment goes smoothly: it failed, was cancelled, waits for a person, or has refunds or
+# disputes.
+UNEVEN = (
+    "failure_code IS NOT NULL OR cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL "
+    "OR deadline_at IS NOT NULL OR related > 0"
+)
 # Firm offers; terms and trail stay readable after use and expiry. With the terms stand the route
 # and the treatment of late money, so that an offer needs no corridor file any more.
 quotes = Table(
@@ -37,6 +43,7 @@ quotes = Table(
     Column("payment_id", Uuid, info=MOVED),
     _instant("created_at"),
     _instant("expires_at"),
+    Index("quotes_payment_idx", "payment_id", postgresql_where=text("payment_id IS NOT NULL")),
 )
 
 # One row a payment: what was agreed, where it stands, and who works on it until when.
@@ -129,7 +136,17 @@ payments = Table(
         postgresql_where=text(f"hold_reason = '{HoldReason.STEP_FAILED}'"),
     ),
     Index("payments_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL")),
-    Index("payments_held_idx", "hold_reason", postgresql_where=text("hold_reason IS NOT NULL")),
+    Index(
+        "payments_held_idx", "hold_reason", "id", postgresql_where=text("hold_reason IS NOT NULL")
+    ),
+    # Operators find payments by these, newest first. None of it changes while all goes well, so
+    # that the rows keep their place in the others.
+    Index("payments_corridor_idx", "corridor_id", "id"),
+    Index("payments_onramp_idx", "onramp", "id"),
+    Index("payments_offramp_idx", "offramp", "id"),
+    Index("payments_amount_idx", "amount_minor", "id"),
+    Index("payments_reference_idx", "reference", "id", postgresql_where=text("reference <> ''")),
+    Index("payments_uneven_idx", "id", postgresql_where=text(UNEVEN)),
     # Webhooks name a payment and not its merchant.
     Index("payments_id_idx", "id"),
     # Claims name the collection and not the payment.
@@ -209,6 +226,11 @@ attempts = Table(
         unique=True,
         postgresql_where=text("is_live"),
     ),
+    Index(
+        "attempts_provider_reference_idx",
+        "provider_reference",
+        postgresql_where=text("provider_reference <> ''"),
+    ),
     postgresql_with={"fillfactor": ROOM_PERCENT},
 )
 
@@ -277,6 +299,8 @@ disputes = Table(
         *("merchant_id", "payment_id", "provider", "provider_reference"),
         unique=True,
     ),
+    Index("disputes_id_idx", "id"),
+    Index("disputes_reference_idx", "provider_reference"),
     Index(
         "disputes_open_idx",
         "respond_by",
@@ -298,6 +322,13 @@ payment_events = Table(
     Column("evidence", JSONB, nullable=False),
     Column("trace_id", Text, nullable=False),
     _instant("occurred_at", default=True),
+    # Rows lie in the order of their times, so that this is enough to find the newest.
+    Index(
+        "payment_events_occurred_idx",
+        "occurred_at",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 32, "autosummarize": True},
+    ),
 )
 
 # The book; rows are added and never touched again.

@@ -73,6 +73,7 @@ proposals = Table(
         unique=True,
         postgresql_where=text("state = 'PROPOSED'"),
     ),
+    Index("proposals_target_idx", "target", "id"),
     Index("proposals_expiry_idx", "expires_at", postgresql_where=text("state = 'PROPOSED'")),
 )
 

@@ -1,6 +1,5 @@
 """The answers to operators who look at a payment, and at themselves."""
 
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 from caravel.common.v1 import recipient_pb2
@@ -18,6 +17,7 @@ from services.payments.model.payment import RecordedEvent, UnreadableEvent
 from services.payments.model.principal import Principal
 from services.payments.model.quote import Quote
 from services.payments.model.roles import roles_of_scopes
+from services.payments.operators.convert.endpoints import without_query
 from services.payments.operators.convert.payments import write_action
 from services.payments.operators.convert.proposals import write_proposal
 from services.payments.operators.convert.search import write_for_operators
@@ -177,7 +177,7 @@ def _write_delivery(delivery: Delivery, url: str) -> inspected_pb2.PaymentDelive
     waits = delivery.state == "PENDING"
     return inspected_pb2.PaymentDelivery(
         endpoint_id=delivery.endpoint_id,
-        url=_without_query(url),
+        url=without_query(url),
         sequence=delivery.sequence,
         event_type=delivery.event_type,
         state=delivery.state,
@@ -188,9 +188,3 @@ def _write_delivery(delivery: Delivery, url: str) -> inspected_pb2.PaymentDelive
         delivered_at=optional_timestamp(delivery.delivered_at),
         dead_letter_id=delivery.dead_letter_id,
     )
-
-
-def _without_query(url: str) -> str:
-    """Merchants put secrets into queries."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

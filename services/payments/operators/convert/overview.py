@@ -9,6 +9,7 @@ from services.payments.model.quote import RateTrail
 from services.payments.operators.overview import (
     CompletionTime,
     Overview,
+    ProviderInbox,
     Queue,
     UnderWay,
     WaitingPayments,
@@ -30,6 +31,7 @@ def write_overview(overview: Overview) -> overview_pb2.Overview:
         providers=[overview_pb2.ProviderSuccess(**asdict(one)) for one in standing.providers],
         providers_counted_from=timestamp(standing.providers_counted_from),
         queues=[_write_queue(one) for one in standing.queues],
+        inbox=[_write_inbox(one) for one in standing.inbox],
         failing_webhooks=overview_pb2.FailingWebhooks(
             endpoints=standing.failing_endpoints, events=standing.failing_events
         ),
@@ -72,6 +74,16 @@ def _write_queue(queue: Queue) -> overview_pb2.Queue:
         waiting=queue.waiting,
         oldest_seconds=queue.oldest.total_seconds(),
         set_aside=queue.set_aside,
+    )
+
+
+def _write_inbox(inbox: ProviderInbox) -> overview_pb2.ProviderInbox:
+    return overview_pb2.ProviderInbox(
+        provider=inbox.provider,
+        waiting=inbox.waiting,
+        oldest_seconds=inbox.oldest.total_seconds(),
+        set_aside=inbox.set_aside,
+        orphans=inbox.orphans,
     )
 
 

@@ -12,6 +12,7 @@ from services.payments.base import sources, tables
 from services.payments.base.related import read_again
 from services.payments.base.unreadable import Source, UnreadableRow, fetch_each
 from services.payments.base.unreadable_rows import UnreadableRows
+from services.payments.engine.store.paused import pauses_of
 from services.payments.model.operator import OperatorAction
 from services.payments.model.payment import (
     Payment,
@@ -39,9 +40,12 @@ from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
 
 _QUEUED = text(
-    """
-    SELECT now() AS now, due_at, lease_until, step_failures FROM payments
-     WHERE merchant_id = :merchant_id AND id = :id
+    f"""
+    SELECT now() AS now, p.due_at, p.lease_until, p.step_failures,
+           (SELECT max((SELECT max(s.ends_at) {pauses_of("a", "p")})) FROM attempts a
+             WHERE a.merchant_id = p.merchant_id AND a.payment_id = p.id AND a.state = 'INTENDED')
+           AS paused_until
+      FROM payments p WHERE p.merchant_id = :merchant_id AND p.id = :id
     """
 )
 _LAST_SEQUENCE = 2**31 - 1
@@ -107,6 +111,7 @@ class PostgresInspected:
             due_at=row.due_at,
             lease_until=row.lease_until,
             step_failures=row.step_failures,
+            paused_until=row.paused_until,
         )
 
     def _refuse(self, row: UnreadableRow) -> DomainError:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.operators.ports import OperatorStores
+from services.payments.operators.store.changes import PostgresChanges
+from services.payments.operators.store.endpoints import PostgresEndpointHealth
 from services.payments.operators.store.exposure import PostgresPositions
 from services.payments.operators.store.inspection import PostgresInspected
 from services.payments.operators.store.keys import PostgresOperatorKeys
@@ -30,7 +32,9 @@ def open_stores(
         merchants=PostgresMerchants(engine),
         inspected=PostgresInspected(engine),
         search=PostgresSearch(engine),
+        changes=PostgresChanges(engine),
         overview=PostgresOverview(engine),
+        endpoints=PostgresEndpointHealth(engine),
         positions=PostgresPositions(engine),
         proposals=PostgresProposals(engine),
         overrides=PostgresOverrides(engine),

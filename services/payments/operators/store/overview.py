@@ -15,6 +15,7 @@ from services.payments.model.timing import LOOKS_AHEAD
 from services.payments.operators.overview import (
     CompletionTime,
     CorridorSuccess,
+    ProviderInbox,
     ProviderSuccess,
     Queue,
     Standing,
@@ -120,6 +121,23 @@ _QUEUES = text(
              LIMIT :most) AS d
     """
 )
+_INBOX = text(
+    """
+    SELECT provider, count(*) FILTER (WHERE state = 'PENDING') AS waiting,
+           min(received_at) FILTER (WHERE state = 'PENDING') AS oldest,
+           count(*) FILTER (WHERE state = 'SET_ASIDE') AS set_aside,
+           count(*) FILTER (WHERE state = 'UNMATCHED') AS orphans
+      FROM ((SELECT provider, state, received_at FROM webhook_inbox
+              WHERE state = 'PENDING' LIMIT :most)
+             UNION ALL
+            (SELECT provider, state, received_at FROM webhook_inbox
+              WHERE state = 'SET_ASIDE' LIMIT :most)
+             UNION ALL
+            (SELECT provider, state, received_at FROM webhook_inbox
+              WHERE state = 'UNMATCHED' LIMIT :most)) AS i
+     GROUP BY provider ORDER BY provider
+    """
+)
 _FAILING = text(
     """
     SELECT count(DISTINCT f.endpoint_id) AS endpoints, count(*) AS events
@@ -146,6 +164,7 @@ class PostgresOverview:
             payments = await _newest(connection, _PAYMENTS, now - PAYMENTS_WINDOW, PAYMENTS_MAX)
             providers = await _newest(connection, _PROVIDERS, now - PROVIDERS_WINDOW, PROVIDERS_MAX)
             queues = (await connection.execute(_QUEUES, {"most": self._most})).all()
+            inbox = (await connection.execute(_INBOX, {"most": self._most})).all()
             failing = (await connection.execute(_FAILING, {"most": self._most})).one()
             overdue = await count_overdue(connection, expected)
         counts = [
@@ -167,6 +186,7 @@ class PostgresOverview:
                 providers[0], now - PROVIDERS_WINDOW, PROVIDERS_MAX
             ),
             queues=[_queue(row, now) for row in queues],
+            inbox=[_inbox(row, now) for row in inbox],
             failing_endpoints=failing.endpoints,
             failing_events=failing.events,
             is_partial=max(counts) >= self._most,
@@ -246,6 +266,20 @@ def _queue(row: Row[Any], now: datetime) -> Queue:
     return Queue(
         name=row.name,
         waiting=row.waiting,
-        oldest=max(now - row.oldest, timedelta(0)) if row.oldest else timedelta(0),
+        oldest=_age(row.oldest, now),
         set_aside=row.set_aside,
     )
+
+
+def _inbox(row: Row[Any], now: datetime) -> ProviderInbox:
+    return ProviderInbox(
+        provider=row.provider,
+        waiting=row.waiting,
+        oldest=_age(row.oldest, now),
+        set_aside=row.set_aside,
+        orphans=row.orphans,
+    )
+
+
+def _age(oldest: datetime | None, now: datetime) -> timedelta:
+    return max(now - oldest, timedelta(0)) if oldest else timedelta(0)

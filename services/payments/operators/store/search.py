@@ -20,7 +20,7 @@ from services.payments.engine.store.overdue import overdue_before
 from services.payments.model.payment import Payment, UnreadablePayment
 from services.payments.model.progress import ExpectedTime
 from services.payments.operators.search import FoundPage, Sought
-from services.payments.operators.store.leading import Lead, leading
+from services.payments.operators.store.leading import EVERY, Lead, possible, required
 from services.shared.db import autocommitted, connected
 from services.shared.ids import first_id
 from services.shared.rollback import repeated
@@ -55,6 +55,9 @@ _LOOK = """
 """
 
 
+_COUNT = "SELECT count(*) FROM ({branches}) AS b"
+
+
 class PostgresSearch:
     """The port SearchStore on PostgreSQL."""
 
@@ -74,9 +77,10 @@ class PostgresSearch:
     ) -> FoundPage:
         """See SearchStore.page."""
         begun, looked = self._clock(), LOOKED_FIRST
-        lead, given = leading(sought), _given(sought, before)
+        given = _given(sought, before)
         ids: list[UUID] = []
         async with connected(self._reader) as connection:
+            lead = required(sought) or await _shortest(connection, possible(sought), given)
             while True:
                 if sought.overdue:
                     most = OVERDUE_MAX if sought.query else looked
@@ -110,13 +114,33 @@ class PostgresSearch:
         return [read.get(id_) or UnreadablePayment(id=id_) for id_ in ids]
 
 
+async def _shortest(
+    connection: AsyncConnection, leads: Sequence[Lead], given: Mapping[str, Any]
+) -> Lead:
+    """The first that leads to so few payments that one statement looks at all of them; else the
+    first whose payments an index has in order."""
+    ordered = [lead for lead in leads if lead.is_ordered]
+    if len(leads) == len(ordered) <= 1:
+        return [*ordered, EVERY][0]
+    for lead in leads:
+        branches = " UNION ALL ".join(
+            f"(SELECT 1 FROM {branch.source} LIMIT :most)" for branch in lead.branches
+        )
+        statement = text(_COUNT.format(branches=branches))
+        wanted = {**given, **lead.given, "most": LOOKED_MAX}
+        if (await connection.execute(statement, wanted)).scalar_one() < LOOKED_MAX:
+            return lead
+    return [*ordered, EVERY][0]
+
+
 async def _look(
     connection: AsyncConnection, lead: Lead, given: Mapping[str, Any], *, limit: int, most: int
 ) -> Row[Any]:
     """Looks at so many payments at the most, for so many that are sought."""
     is_sought = " AND ".join(_FILTERS[name] for name in given if name in _FILTERS) or "true"
     branches = " UNION ".join(
-        f"(SELECT p.id, p.created_at, {is_sought} AS is_sought FROM {branch} LIMIT :looked)"
+        f"(SELECT p.id, p.created_at, {is_sought} AS is_sought FROM {branch.source} "
+        f"ORDER BY {branch.order} LIMIT :looked)"
         for branch in lead.branches
     )
     until = shown("min(l.created_at)")

@@ -78,6 +78,12 @@ def test_a_step_that_broke_down_rests() -> None:
     assert _next(State.PAYING_OUT, queued={"step_failures": 2}).reason is Reason.STEP_RESTS
 
 
+def test_a_payment_that_a_pause_keeps_back_is_sent_after_it() -> None:
+    step = _next(State.PAYING_OUT, AttemptState.INTENDED, queued={"paused_until": LATEST})
+
+    assert (step.reason, step.at) == (Reason.PAUSED, LATEST)
+
+
 def test_a_route_rests() -> None:
     assert _next(State.PAYING_OUT, rests_until=LATER).reason is Reason.ROUTE_RESTS
     assert _next(State.PAYING_OUT, rests_until=NOW).reason is Reason.TRIED_AGAIN

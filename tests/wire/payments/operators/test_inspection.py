@@ -8,6 +8,7 @@ from caravel.payments.v1 import inspected_pb2, inspection_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.operators import inspected as nouns
+from services.shared.ids import new_id
 from tests.poison import run
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import refused, release, unknown_payout
@@ -147,3 +148,26 @@ async def test_a_number_below_nothing_is_refused(service: Service, engine: Async
     )
 
     assert (await refused(service.inspection.InspectPayment(request)))[1] == "FIELD_INVALID"
+
+
+async def test_a_payment_that_a_pause_keeps_back_says_so(
+    service: Service, engine: AsyncEngine
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    await run(
+        engine,
+        "UPDATE payments SET hold_reason = NULL, waiting_since = NULL, deadline_at = NULL, "
+        "due_at = now()",
+        "UPDATE attempts SET state = 'INTENDED' WHERE step = 'payout'",
+        """
+        INSERT INTO pauses (id, kind, name, under_way, reason, paused_by, starts_at, ends_at)
+        VALUES (:id, 'PROVIDER', 'local_wallet', 'WAIT', 'outage', 'ada', now(),
+                now() + interval '1 hour')
+        """,
+        id=new_id(),
+    )
+
+    shown = await _inspected(service, transaction_id)
+
+    assert shown.next.reason == inspected_pb2.NextStep.PAUSED
+    assert shown.next.at.ToDatetime() > shown.payment.updated_at.ToDatetime()

@@ -76,3 +76,24 @@ async def test_rates_that_nobody_gives_are_shown_with_their_reason(service: Serv
     reasons = {one.corridor_id: one.unavailable_reason for one in seen.rates}
     assert reasons.pop("us-ng") == "CORRIDOR_UNSUPPORTED"
     assert set(reasons.values()) == {""}
+
+
+async def test_events_that_are_not_applied_are_counted_by_provider(
+    service: Service, engine: AsyncEngine
+) -> None:
+    for number, state in enumerate(("PENDING", "PENDING", "SET_ASIDE", "UNMATCHED", "APPLIED")):
+        await run(
+            engine,
+            """
+            INSERT INTO webhook_inbox (provider, event_id, event_type, answer, body, state,
+                   received_at)
+            VALUES ('stripe', :id, 'paid', '{}', '', :state, now() - interval '1 minute')
+            """,
+            id=str(number),
+            state=state,
+        )
+
+    [inbox] = (await _seen(service)).inbox
+
+    assert (inbox.provider, inbox.waiting, inbox.set_aside, inbox.orphans) == ("stripe", 2, 1, 1)
+    assert inbox.oldest_seconds >= 60

@@ -8,7 +8,7 @@ import pytest
 from caravel.payments.v1 import search_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.payment import Payment
+from services.payments.model.payment import Payment, State
 from services.payments.operators.search import Sought
 from services.payments.operators.store import search as store
 from services.payments.operators.store.search import PostgresSearch
@@ -45,6 +45,7 @@ async def test_a_payment_is_found_by_every_id_that_it_has(
     refund, dispute = new_id(), new_id()
     await run(
         engine,
+        "INSERT INTO merchants (id, display_name) VALUES ('mer_b', 'B')",
         "UPDATE payments SET reference = 'invoice 7', collection_reference = 'pi_7' WHERE id = :id",
         "UPDATE idempotency_keys SET key = 'key-7' WHERE payment_id = :id",
         "UPDATE attempts SET provider_reference = 'lwp_7' WHERE step = 'payout'",
@@ -139,6 +140,7 @@ async def test_each_filter_leaves_the_payments_that_meet_it(
         ({"provider": "stripe"}, [held, cheap.transaction_id, dear.transaction_id]),
         ({"amount_from_usd": "100.01"}, [dear.transaction_id]),
         ({"amount_to_usd": "100.00"}, [held, cheap.transaction_id]),
+        ({"amount_from_usd": "100.00", "amount_to_usd": "499.99"}, [held, cheap.transaction_id]),
         ({"amount_from_usd": "100.00", "amount_to_usd": "100"}, [held, cheap.transaction_id]),
         ({"states": ["PAYING_OUT", "FAILED"]}, [held]),
         ({"hold_reasons": ["outcome_unknown", "disputed"]}, [held]),
@@ -221,11 +223,12 @@ async def test_a_search_that_takes_too_long_says_how_far_it_looked_and_goes_on_t
 ) -> None:
     monkeypatch.setattr(store, "LOOKED_FIRST", 2)
     monkeypatch.setattr(store, "LOOKED_MAX", 2)
-    sought = await _made(engine, reference="", corridor_id="us-in")
+    sought = await _made(engine)
+    await run(engine, "UPDATE payments SET state = 'COMPLETED', due_at = NULL")
     others = [await _made(engine) for _ in range(4)]
     ticks = iter(range(100))
     search = PostgresSearch(engine, clock=lambda: float(next(ticks)))
-    wanted = Sought(corridor_id="us-in")
+    wanted = Sought(states=(State.COMPLETED,))
 
     pages, before = [], None
     while True:

@@ -62,6 +62,8 @@ class NextStep(_message.Message):
         """It is completed, and its payout may still come back: the provider is asked once more."""
         OVER: NextStep._Reason.ValueType  # 13
         """It is over."""
+        PAUSED: NextStep._Reason.ValueType  # 14
+        """Its provider or its corridor is paused, and what was not sent waits."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
         """The reason why nothing else happens before."""
@@ -94,6 +96,8 @@ class NextStep(_message.Message):
     """It is completed, and its payout may still come back: the provider is asked once more."""
     OVER: NextStep.Reason.ValueType  # 13
     """It is over."""
+    PAUSED: NextStep.Reason.ValueType  # 14
+    """Its provider or its corridor is paused, and what was not sent waits."""
 
     REASON_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int

@@ -24,40 +24,57 @@ _sym_db = _symbol_database.Default()
 
 from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/overview.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12GetOverviewRequest\"\xa3\x05\n\x08Overview\x12+\n\x07seen_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tunder_way\x18\x02 \x03(\x0b\x32\x1d.caravel.payments.v1.UnderWay\x12\x32\n\x07overdue\x18\x03 \x03(\x0b\x32!.caravel.payments.v1.OverdueCount\x12\x35\n\x07waiting\x18\x04 \x03(\x0b\x32$.caravel.payments.v1.WaitingPayments\x12\x37\n\ncompletion\x18\x05 \x01(\x0b\x32#.caravel.payments.v1.CompletionTime\x12\x37\n\tcorridors\x18\x06 \x03(\x0b\x32$.caravel.payments.v1.CorridorSuccess\x12\x39\n\x15payments_counted_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\tproviders\x18\x08 \x03(\x0b\x32$.caravel.payments.v1.ProviderSuccess\x12:\n\x16providers_counted_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06queues\x18\n \x03(\x0b\x32\x1a.caravel.payments.v1.Queue\x12>\n\x10\x66\x61iling_webhooks\x18\x0b \x01(\x0b\x32$.caravel.payments.v1.FailingWebhooks\x12+\n\x05rates\x18\x0c \x03(\x0b\x32\x1c.caravel.payments.v1.RateAge\x12\x12\n\nis_partial\x18\r \x01(\x08\"L\n\x08UnderWay\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0b\n\x03\x61ge\x18\x02 \x01(\t\x12\x10\n\x08payments\x18\x03 \x01(\x03\x12\x12\n\namount_usd\x18\x04 \x01(\t\"c\n\x0cOverdueCount\x12\r\n\x05state\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x13\n\x0b\x63orridor_id\x18\x03 \x01(\t\x12\x0b\n\x03\x61ge\x18\x04 \x01(\t\x12\x10\n\x08payments\x18\x05 \x01(\x03\"\xaa\x01\n\x0fWaitingPayments\x12\x13\n\x0bwaiting_for\x18\x01 \x01(\t\x12\x13\n\x0bhold_reason\x18\x02 \x01(\t\x12\x10\n\x08payments\x18\x03 \x01(\x03\x12\x12\n\namount_usd\x18\x04 \x01(\t\x12\x30\n\x0coldest_since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rpast_deadline\x18\x06 \x01(\x03\"O\n\x0e\x43ompletionTime\x12\x10\n\x08payments\x18\x01 \x01(\x03\x12\x16\n\x0emedian_seconds\x18\x02 \x01(\x01\x12\x13\n\x0bp95_seconds\x18\x03 \x01(\x01\"b\n\x0f\x43orridorSuccess\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x10\n\x08payments\x18\x02 \x01(\x03\x12\x11\n\tcompleted\x18\x03 \x01(\x03\x12\x15\n\rnot_completed\x18\x04 \x01(\x03\"s\n\x0fProviderSuccess\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x11\n\tsucceeded\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0c\n\x04open\x18\x05 \x01(\x03\x12\x0f\n\x07unknown\x18\x06 \x01(\x03\"Q\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x16\n\x0eoldest_seconds\x18\x03 \x01(\x01\x12\x11\n\tset_aside\x18\x04 \x01(\x03\"4\n\x0f\x46\x61ilingWebhooks\x12\x11\n\tendpoints\x18\x01 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\"\x8e\x01\n\x07RateAge\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12/\n\x0bobserved_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x05 \x01(\t2\x8e\x01\n\x0fOverviewService\x12{\n\x0bGetOverview\x12\'.caravel.payments.v1.GetOverviewRequest\x1a\x1d.caravel.payments.v1.Overview\"$\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x15\x12\x13/api/admin/overviewb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"caravel/payments/v1/overview.proto\x12\x13\x63\x61ravel.payments.v1\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n\x12GetOverviewRequest\"\xd6\x05\n\x08Overview\x12+\n\x07seen_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tunder_way\x18\x02 \x03(\x0b\x32\x1d.caravel.payments.v1.UnderWay\x12\x32\n\x07overdue\x18\x03 \x03(\x0b\x32!.caravel.payments.v1.OverdueCount\x12\x35\n\x07waiting\x18\x04 \x03(\x0b\x32$.caravel.payments.v1.WaitingPayments\x12\x37\n\ncompletion\x18\x05 \x01(\x0b\x32#.caravel.payments.v1.CompletionTime\x12\x37\n\tcorridors\x18\x06 \x03(\x0b\x32$.caravel.payments.v1.CorridorSuccess\x12\x39\n\x15payments_counted_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\tproviders\x18\x08 \x03(\x0b\x32$.caravel.payments.v1.ProviderSuccess\x12:\n\x16providers_counted_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06queues\x18\n \x03(\x0b\x32\x1a.caravel.payments.v1.Queue\x12>\n\x10\x66\x61iling_webhooks\x18\x0b \x01(\x0b\x32$.caravel.payments.v1.FailingWebhooks\x12+\n\x05rates\x18\x0c \x03(\x0b\x32\x1c.caravel.payments.v1.RateAge\x12\x12\n\nis_partial\x18\r \x01(\x08\x12\x31\n\x05inbox\x18\x0e \x03(\x0b\x32\".caravel.payments.v1.ProviderInbox\"n\n\rProviderInbox\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x16\n\x0eoldest_seconds\x18\x03 \x01(\x01\x12\x11\n\tset_aside\x18\x04 \x01(\x03\x12\x0f\n\x07orphans\x18\x05 \x01(\x03\"L\n\x08UnderWay\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0b\n\x03\x61ge\x18\x02 \x01(\t\x12\x10\n\x08payments\x18\x03 \x01(\x03\x12\x12\n\namount_usd\x18\x04 \x01(\t\"c\n\x0cOverdueCount\x12\r\n\x05state\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x13\n\x0b\x63orridor_id\x18\x03 \x01(\t\x12\x0b\n\x03\x61ge\x18\x04 \x01(\t\x12\x10\n\x08payments\x18\x05 \x01(\x03\"\xaa\x01\n\x0fWaitingPayments\x12\x13\n\x0bwaiting_for\x18\x01 \x01(\t\x12\x13\n\x0bhold_reason\x18\x02 \x01(\t\x12\x10\n\x08payments\x18\x03 \x01(\x03\x12\x12\n\namount_usd\x18\x04 \x01(\t\x12\x30\n\x0coldest_since\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rpast_deadline\x18\x06 \x01(\x03\"O\n\x0e\x43ompletionTime\x12\x10\n\x08payments\x18\x01 \x01(\x03\x12\x16\n\x0emedian_seconds\x18\x02 \x01(\x01\x12\x13\n\x0bp95_seconds\x18\x03 \x01(\x01\"b\n\x0f\x43orridorSuccess\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x10\n\x08payments\x18\x02 \x01(\x03\x12\x11\n\tcompleted\x18\x03 \x01(\x03\x12\x15\n\rnot_completed\x18\x04 \x01(\x03\"s\n\x0fProviderSuccess\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x11\n\tsucceeded\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0c\n\x04open\x18\x05 \x01(\x03\x12\x0f\n\x07unknown\x18\x06 \x01(\x03\"Q\n\x05Queue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07waiting\x18\x02 \x01(\x03\x12\x16\n\x0eoldest_seconds\x18\x03 \x01(\x01\x12\x11\n\tset_aside\x18\x04 \x01(\x03\"4\n\x0f\x46\x61ilingWebhooks\x12\x11\n\tendpoints\x18\x01 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x03\"\x8e\x01\n\x07RateAge\x12\x13\n\x0b\x63orridor_id\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12/\n\x0bobserved_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12\x1a\n\x12unavailable_reason\x18\x05 \x01(\t\"l\n\x1cListMerchantEndpointsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bmerchant_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"r\n\x1dListMerchantEndpointsResponse\x12\x38\n\tendpoints\x18\x01 \x03(\x0b\x32%.caravel.payments.v1.MerchantEndpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbd\x02\n\x10MerchantEndpoint\x12\x13\n\x0b\x65ndpoint_id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64isabled_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64isabled_reason\x18\x06 \x01(\t\x12\x0f\n\x07waiting\x18\x07 \x01(\x05\x12\x0f\n\x07\x66\x61iling\x18\x08 \x01(\x05\x12/\n\x0bnext_try_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nlast_error\x18\n \x01(\t\x12\x11\n\tset_aside\x18\x0b \x01(\x05\x32\xbe\x02\n\x0fOverviewService\x12{\n\x0bGetOverview\x12\'.caravel.payments.v1.GetOverviewRequest\x1a\x1d.caravel.payments.v1.Overview\"$\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x15\x12\x13/api/admin/overview\x12\xad\x01\n\x15ListMerchantEndpoints\x12\x31.caravel.payments.v1.ListMerchantEndpointsRequest\x1a\x32.caravel.payments.v1.ListMerchantEndpointsResponse\"-\xa2\xb5\x18\x05\x08\x02\x12\x01\x06\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/admin/webhook-endpointsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'caravel.payments.v1.overview_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTMERCHANTENDPOINTSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTMERCHANTENDPOINTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
+  _globals['_LISTMERCHANTENDPOINTSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTMERCHANTENDPOINTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTMERCHANTENDPOINTSREQUEST'].fields_by_name['merchant_id']._loaded_options = None
+  _globals['_LISTMERCHANTENDPOINTSREQUEST'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001'
   _globals['_OVERVIEWSERVICE'].methods_by_name['GetOverview']._loaded_options = None
   _globals['_OVERVIEWSERVICE'].methods_by_name['GetOverview']._serialized_options = b'\242\265\030\005\010\002\022\001\006\202\323\344\223\002\025\022\023/api/admin/overview'
-  _globals['_GETOVERVIEWREQUEST']._serialized_start=155
-  _globals['_GETOVERVIEWREQUEST']._serialized_end=175
-  _globals['_OVERVIEW']._serialized_start=178
-  _globals['_OVERVIEW']._serialized_end=853
-  _globals['_UNDERWAY']._serialized_start=855
-  _globals['_UNDERWAY']._serialized_end=931
-  _globals['_OVERDUECOUNT']._serialized_start=933
-  _globals['_OVERDUECOUNT']._serialized_end=1032
-  _globals['_WAITINGPAYMENTS']._serialized_start=1035
-  _globals['_WAITINGPAYMENTS']._serialized_end=1205
-  _globals['_COMPLETIONTIME']._serialized_start=1207
-  _globals['_COMPLETIONTIME']._serialized_end=1286
-  _globals['_CORRIDORSUCCESS']._serialized_start=1288
-  _globals['_CORRIDORSUCCESS']._serialized_end=1386
-  _globals['_PROVIDERSUCCESS']._serialized_start=1388
-  _globals['_PROVIDERSUCCESS']._serialized_end=1503
-  _globals['_QUEUE']._serialized_start=1505
-  _globals['_QUEUE']._serialized_end=1586
-  _globals['_FAILINGWEBHOOKS']._serialized_start=1588
-  _globals['_FAILINGWEBHOOKS']._serialized_end=1640
-  _globals['_RATEAGE']._serialized_start=1643
-  _globals['_RATEAGE']._serialized_end=1785
-  _globals['_OVERVIEWSERVICE']._serialized_start=1788
-  _globals['_OVERVIEWSERVICE']._serialized_end=1930
+  _globals['_OVERVIEWSERVICE'].methods_by_name['ListMerchantEndpoints']._loaded_options = None
+  _globals['_OVERVIEWSERVICE'].methods_by_name['ListMerchantEndpoints']._serialized_options = b'\242\265\030\005\010\002\022\001\006\202\323\344\223\002\036\022\034/api/admin/webhook-endpoints'
+  _globals['_GETOVERVIEWREQUEST']._serialized_start=188
+  _globals['_GETOVERVIEWREQUEST']._serialized_end=208
+  _globals['_OVERVIEW']._serialized_start=211
+  _globals['_OVERVIEW']._serialized_end=937
+  _globals['_PROVIDERINBOX']._serialized_start=939
+  _globals['_PROVIDERINBOX']._serialized_end=1049
+  _globals['_UNDERWAY']._serialized_start=1051
+  _globals['_UNDERWAY']._serialized_end=1127
+  _globals['_OVERDUECOUNT']._serialized_start=1129
+  _globals['_OVERDUECOUNT']._serialized_end=1228
+  _globals['_WAITINGPAYMENTS']._serialized_start=1231
+  _globals['_WAITINGPAYMENTS']._serialized_end=1401
+  _globals['_COMPLETIONTIME']._serialized_start=1403
+  _globals['_COMPLETIONTIME']._serialized_end=1482
+  _globals['_CORRIDORSUCCESS']._serialized_start=1484
+  _globals['_CORRIDORSUCCESS']._serialized_end=1582
+  _globals['_PROVIDERSUCCESS']._serialized_start=1584
+  _globals['_PROVIDERSUCCESS']._serialized_end=1699
+  _globals['_QUEUE']._serialized_start=1701
+  _globals['_QUEUE']._serialized_end=1782
+  _globals['_FAILINGWEBHOOKS']._serialized_start=1784
+  _globals['_FAILINGWEBHOOKS']._serialized_end=1836
+  _globals['_RATEAGE']._serialized_start=1839
+  _globals['_RATEAGE']._serialized_end=1981
+  _globals['_LISTMERCHANTENDPOINTSREQUEST']._serialized_start=1983
+  _globals['_LISTMERCHANTENDPOINTSREQUEST']._serialized_end=2091
+  _globals['_LISTMERCHANTENDPOINTSRESPONSE']._serialized_start=2093
+  _globals['_LISTMERCHANTENDPOINTSRESPONSE']._serialized_end=2207
+  _globals['_MERCHANTENDPOINT']._serialized_start=2210
+  _globals['_MERCHANTENDPOINT']._serialized_end=2527
+  _globals['_OVERVIEWSERVICE']._serialized_start=2530
+  _globals['_OVERVIEWSERVICE']._serialized_end=2848
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class OverviewServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_overview__pb2.GetOverviewRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_overview__pb2.Overview.FromString,
                 _registered_method=True)
+        self.ListMerchantEndpoints = channel.unary_unary(
+                '/caravel.payments.v1.OverviewService/ListMerchantEndpoints',
+                request_serializer=caravel_dot_payments_dot_v1_dot_overview__pb2.ListMerchantEndpointsRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_overview__pb2.ListMerchantEndpointsResponse.FromString,
+                _registered_method=True)
 
 
 class OverviewServiceServicer:
@@ -55,6 +60,14 @@ class OverviewServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMerchantEndpoints(self, request, context):
+        """Lists the webhook endpoints of all merchants with their deliveries, the newest endpoint first.
+        Idempotent. Refuses with FIELD_INVALID or CHARACTER_FORBIDDEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OverviewServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +75,11 @@ def add_OverviewServiceServicer_to_server(servicer, server):
                     servicer.GetOverview,
                     request_deserializer=caravel_dot_payments_dot_v1_dot_overview__pb2.GetOverviewRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_overview__pb2.Overview.SerializeToString,
+            ),
+            'ListMerchantEndpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMerchantEndpoints,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_overview__pb2.ListMerchantEndpointsRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_overview__pb2.ListMerchantEndpointsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +110,33 @@ class OverviewService:
             '/caravel.payments.v1.OverviewService/GetOverview',
             caravel_dot_payments_dot_v1_dot_overview__pb2.GetOverviewRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_overview__pb2.Overview.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMerchantEndpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.OverviewService/ListMerchantEndpoints',
+            caravel_dot_payments_dot_v1_dot_overview__pb2.ListMerchantEndpointsRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_overview__pb2.ListMerchantEndpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

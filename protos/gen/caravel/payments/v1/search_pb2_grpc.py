@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SearchServiceStub:
-    """The operators' search.
+    """The operators' search, and what changes.
     """
 
     def __init__(self, channel):
@@ -40,16 +40,31 @@ class SearchServiceStub:
                 request_serializer=caravel_dot_payments_dot_v1_dot_search__pb2.SearchPaymentsRequest.SerializeToString,
                 response_deserializer=caravel_dot_payments_dot_v1_dot_search__pb2.SearchPaymentsResponse.FromString,
                 _registered_method=True)
+        self.WatchChanges = channel.unary_unary(
+                '/caravel.payments.v1.SearchService/WatchChanges',
+                request_serializer=caravel_dot_payments_dot_v1_dot_search__pb2.WatchChangesRequest.SerializeToString,
+                response_deserializer=caravel_dot_payments_dot_v1_dot_search__pb2.WatchChangesResponse.FromString,
+                _registered_method=True)
 
 
 class SearchServiceServicer:
-    """The operators' search.
+    """The operators' search, and what changes.
     """
 
     def SearchPayments(self, request, context):
         """Finds payments of all merchants, newest first: by an id, by filters, or by both. Without any,
         it lists all payments. Idempotent. Refuses with FIELD_INVALID, FIELDS_CONTRADICTORY,
         CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED or AMOUNT_ABOVE_MAXIMUM.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchChanges(self, request, context):
+        """Waits until payments change: their states, their holds, or new ones. Answers within a second after a
+        change, or after five seconds without one; whoever watches asks again with the cursor of the
+        answer, and misses nothing in between. The credential is looked at again before the answer.
+        Idempotent. Refuses with FIELD_INVALID, or with OVERLOADED where too many watch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +78,11 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     request_deserializer=caravel_dot_payments_dot_v1_dot_search__pb2.SearchPaymentsRequest.FromString,
                     response_serializer=caravel_dot_payments_dot_v1_dot_search__pb2.SearchPaymentsResponse.SerializeToString,
             ),
+            'WatchChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.WatchChanges,
+                    request_deserializer=caravel_dot_payments_dot_v1_dot_search__pb2.WatchChangesRequest.FromString,
+                    response_serializer=caravel_dot_payments_dot_v1_dot_search__pb2.WatchChangesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'caravel.payments.v1.SearchService', rpc_method_handlers)
@@ -72,7 +92,7 @@ def add_SearchServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SearchService:
-    """The operators' search.
+    """The operators' search, and what changes.
     """
 
     @staticmethod
@@ -92,6 +112,33 @@ class SearchService:
             '/caravel.payments.v1.SearchService/SearchPayments',
             caravel_dot_payments_dot_v1_dot_search__pb2.SearchPaymentsRequest.SerializeToString,
             caravel_dot_payments_dot_v1_dot_search__pb2.SearchPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.payments.v1.SearchService/WatchChanges',
+            caravel_dot_payments_dot_v1_dot_search__pb2.WatchChangesRequest.SerializeToString,
+            caravel_dot_payments_dot_v1_dot_search__pb2.WatchChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,
