@@ -103,7 +103,7 @@ def open_engine(
         **({} if reads_all else BY_KEY),
     }
     engine = create_async_engine(
-        # The name of the database, by which an engine is told from another.
+        # The database's name is here for those who compare engines; the driver reads it itself.
         f"{DRIVER}/{urlsplit(address()).path.lstrip('/')}",
         pool_size=pool_size,
         pool_logging_name=application,

@@ -72,6 +72,11 @@ return {
         ["page_size"] = { ["kind"] = "int32" },
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
         ["merchant_id"] = { ["kind"] = "string" },
+        ["operator"] = { ["kind"] = "string" },
+        ["action"] = { ["kind"] = "string" },
+        ["subject"] = { ["kind"] = "string" },
+        ["acted_after"] = { ["kind"] = "timestamp" },
+        ["acted_before"] = { ["kind"] = "timestamp" },
       },
     },
     {

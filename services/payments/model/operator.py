@@ -98,3 +98,16 @@ class UnreadableAction:
     def action_id(self) -> str:
         """The public id."""
         return encode_id(Prefix.ACTION, self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionFilter:
+    """Which actions to list; absent fields do not filter."""
+
+    merchant_id: str | None = None
+    operator: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    # From the one time until before the other.
+    acted_after: datetime | None = None
+    acted_before: datetime | None = None

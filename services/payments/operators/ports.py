@@ -12,7 +12,12 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
 from services.payments.model.dispute import OpenDispute
-from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
+from services.payments.model.operator import (
+    ActionFilter,
+    Operator,
+    OperatorAction,
+    UnreadableAction,
+)
 from services.payments.model.payment import Payment
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.scoreboard import Scoreboard
@@ -221,7 +226,7 @@ class Operations(Protocol):
         ...
 
     async def actions(
-        self, *, merchant_id: str | None, before: UUID | None, limit: int
+        self, wanted: ActionFilter, *, before: UUID | None, limit: int
     ) -> Sequence[OperatorAction | UnreadableAction]:
         """Up to limit actions, the last first, those older than `before`; one whose record cannot
         be read is named in its place."""

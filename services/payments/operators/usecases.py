@@ -11,7 +11,12 @@ from services.payments.mesh.ports import Providers
 from services.payments.model.causes import Cause
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.holds import HoldReason
-from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
+from services.payments.model.operator import (
+    ActionFilter,
+    Operator,
+    OperatorAction,
+    UnreadableAction,
+)
 from services.payments.model.payment import PaymentBusy
 from services.payments.model.progress import expected_times
 from services.payments.model.timing import Waiting
@@ -93,12 +98,10 @@ class Operating:
         return page[:limit], page[limit - 1] if len(page) > limit else None
 
     async def actions(
-        self, *, merchant_id: str | None, before: UUID | None, limit: int
+        self, wanted: ActionFilter, *, before: UUID | None, limit: int
     ) -> tuple[Sequence[OperatorAction | UnreadableAction], UUID | None]:
         """A page of the log, the last action first, and the id to go on before; None at the end."""
-        page = await self._operations.actions(
-            merchant_id=merchant_id, before=before, limit=limit + 1
-        )
+        page = await self._operations.actions(wanted, before=before, limit=limit + 1)
         return page[:limit], page[limit - 1].id if len(page) > limit else None
 
     async def requeue(self, dead_letter_id: str, operator: Operator) -> OperatorAction:

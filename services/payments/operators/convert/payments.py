@@ -3,12 +3,13 @@ credential."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from caravel.payments.v1 import admin_pb2
 
 from services.payments.base.convert import timestamp
-from services.payments.base.instants import read_instant_text
+from services.payments.base.instants import read_instant, read_instant_text
 from services.payments.base.paging import (
     read_page_size,
     read_time_page,
@@ -16,9 +17,10 @@ from services.payments.base.paging import (
     write_time_token,
     write_token,
 )
+from services.payments.base.problems import Problems
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.model.dispute import OpenDispute
-from services.payments.model.operator import Operator, OperatorAction, operator_of
+from services.payments.model.operator import ActionFilter, Operator, OperatorAction, operator_of
 from services.payments.model.principal import Principal
 from services.payments.model.timing import ENDS, Waiting
 from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
@@ -28,13 +30,14 @@ from services.shared.text import limited_text
 
 NOTE_MAX = 500
 MERCHANT_MAX = 64
+# No name and no id in the log is longer.
+FILTER_MAX = 255
 REFERENCE_MAX = 255
 
 _List = (
     admin_pb2.ListDeadLettersRequest
     | admin_pb2.ListOverduePaymentsRequest
     | admin_pb2.ListDisputesRequest
-    | admin_pb2.ListOperatorActionsRequest
 )
 _Verb = admin_pb2.RequeueDeadLetterRequest | admin_pb2.DiscardDeadLetterRequest
 
@@ -59,6 +62,30 @@ def read_merchant(request: _List) -> str | None:
     """The merchant to whom a list is restricted; None for all. Raises Invalid."""
     text = request.merchant_id
     return limited_text("merchant_id", MERCHANT_MAX)(text) if text else None
+
+
+def read_actions_request(request: admin_pb2.ListOperatorActionsRequest) -> ActionFilter:
+    """Which actions. Raises Invalid with every wrong field."""
+    problems = Problems()
+
+    def text(field: str) -> str | None:
+        given = getattr(request, field)
+        return problems.read(limited_text(field, FILTER_MAX), given, None) if given else None
+
+    def time(field: Literal["acted_after", "acted_before"]) -> datetime | None:
+        given = getattr(request, field)
+        return read_instant(given, field) if request.HasField(field) else None
+
+    wanted = ActionFilter(
+        merchant_id=text("merchant_id"),
+        operator=text("operator"),
+        action=text("action"),
+        subject=text("subject"),
+        acted_after=problems.read(lambda _: time("acted_after"), "", None),
+        acted_before=problems.read(lambda _: time("acted_before"), "", None),
+    )
+    problems.raise_any()
+    return wanted
 
 
 def read_disputes_request(

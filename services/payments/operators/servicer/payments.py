@@ -124,9 +124,8 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ListOperatorActionsResponse:
         """See admin.proto."""
         before, limit = read_id_page(request.page_token, request.page_size)
-        page, last = await self._operating.actions(
-            merchant_id=convert.read_merchant(request), before=before, limit=limit
-        )
+        wanted = convert.read_actions_request(request)
+        page, last = await self._operating.actions(wanted, before=before, limit=limit)
         return admin_pb2.ListOperatorActionsResponse(
             actions=[convert.write_action(one) for one in page if isinstance(one, OperatorAction)],
             next_page_token=write_id_token(last),

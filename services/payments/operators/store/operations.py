@@ -21,7 +21,12 @@ from services.payments.engine.store.overdue import list_overdue
 from services.payments.engine.store.work import PostgresWorkTransaction
 from services.payments.model.dispute import NO_DEADLINE, OPEN, OpenDispute
 from services.payments.model.holds import HoldReason
-from services.payments.model.operator import Operator, OperatorAction, UnreadableAction
+from services.payments.model.operator import (
+    ActionFilter,
+    Operator,
+    OperatorAction,
+    UnreadableAction,
+)
 from services.payments.model.payment import Payment, PaymentNotFound
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.timing import Waiting
@@ -128,16 +133,22 @@ class PostgresOperations:
 
     @repeated
     async def actions(
-        self, *, merchant_id: str | None, before: UUID | None, limit: int
+        self, wanted: ActionFilter, *, before: UUID | None, limit: int
     ) -> Sequence[OperatorAction | UnreadableAction]:
         """See Operations.actions."""
-        table = tables.operator_actions
-        query = select(table)
-        if merchant_id is not None:
-            query = query.where(table.c.merchant_id == merchant_id)
-        if before is not None:
-            query = query.where(table.c.id < before)
-        query = query.order_by(table.c.id.desc()).limit(limit)
+        column = tables.operator_actions.c
+        compare = (
+            (wanted.merchant_id, column.merchant_id.__eq__),
+            (wanted.operator, column.operator.__eq__),
+            (wanted.action, column.action.__eq__),
+            (wanted.subject, column.subject.__eq__),
+            (wanted.acted_after, column.acted_at.__ge__),
+            (wanted.acted_before, column.acted_at.__lt__),
+            (before, column.id.__lt__),
+        )
+        conditions = [holds(value) for value, holds in compare if value is not None]
+        query = select(tables.operator_actions).where(*conditions)
+        query = query.order_by(column.id.desc()).limit(limit)
         page = await fetch_each(self._reader, ACTIONS, query)
         self._unreadable.note(row for row in page if isinstance(row, UnreadableRow))
         return [

@@ -13,6 +13,7 @@ from services.payments.base import tables
 from services.payments.engine.claims import Claims
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
+from services.payments.model.operator import ActionFilter
 from services.payments.model.payment import State
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.operations import PostgresOperations
@@ -100,7 +101,7 @@ class Traffic:
         assert (await self.payments.quotes([("sandbox", quote.id)]))[1]
         assert (await self.payments.answers([new.key]))[1]
         await self.operating.dead_letters(LetterFilter(), limit=5)
-        await self.operating.actions(merchant_id="sandbox", before=None, limit=5)
+        await self.operating.actions(ActionFilter(merchant_id="sandbox"), before=None, limit=5)
 
     async def write(self) -> None:
         """Cancels a payment, refunds one, and keeps an event."""

@@ -328,3 +328,42 @@ async def test_the_reason_of_a_proposed_resume_stands_in_one_place(
     assert (await refused(pair.propose(request)))[1] == "FIELDS_CONTRADICTORY"
     listed = await strict.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest())
     assert list(listed.actions) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, 4),
+        ({"operator": "lin"}, 2),
+        ({"operator": "li"}, 0),
+        ({"action": "PAUSE_CORRIDOR"}, 3),
+        ({"subject": "us-ng"}, 3),
+        ({"operator": "lin", "action": "PAUSE_CORRIDOR", "subject": "us-in"}, 1),
+        ({"acted_after": in_hours(-1), "acted_before": in_hours(1)}, 4),
+        ({"acted_after": in_hours(1)}, 0),
+        ({"acted_before": in_hours(-1)}, 0),
+    ],
+)
+async def test_the_log_is_filtered_by_operator_action_subject_and_time(
+    service: Service, engine: AsyncEngine, wanted: dict[str, Any], found: int
+) -> None:
+    pair = await two(service, engine)
+    await service.pauses.PauseCorridor(corridor(), metadata=pair.as_("lin"))
+    await service.pauses.PauseCorridor(corridor(corridor_id="us-in"), metadata=pair.as_("lin"))
+    await refused(service.pauses.PauseCorridor(corridor(), metadata=pair.as_("mae")))
+    await service.pauses.ResumeCorridor(resume_corridor(), metadata=pair.as_("mae"))
+
+    listed = await service.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest(**wanted))
+
+    assert len(listed.actions) == found
+
+
+@pytest.mark.parametrize("field", ["merchant_id", "operator", "action", "subject"])
+@pytest.mark.parametrize("text", ["x" * 256, "a\x00b"])
+async def test_a_filter_of_the_log_that_makes_no_sense_is_refused(
+    service: Service, field: str, text: str
+) -> None:
+    request = admin_pb2.ListOperatorActionsRequest(**{field: text})
+
+    reason = (await refused(service.admin.ListOperatorActions(request)))[1]
+    assert reason in ("FIELD_INVALID", "CHARACTER_FORBIDDEN")

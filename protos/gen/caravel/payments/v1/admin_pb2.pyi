@@ -764,22 +764,46 @@ class ListOperatorActionsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ACTED_AFTER_FIELD_NUMBER: _builtins.int
+    ACTED_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The largest number of items to return; 0 means 50, and more than 200 means 200. Never negative."""
     page_token: _builtins.str
-    """The `next_page_token` of the previous answer. Empty for the first page."""
+    """The `next_page_token` of the previous answer, with the same filters. Empty for the first page."""
     merchant_id: _builtins.str
     """Only those of this merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z". Absent: of all."""
+    operator: _builtins.str
+    """Only those of this operator, by the name. Absent: of all."""
+    action: _builtins.str
+    """Only this action, for example RELEASE_HOLD. Absent: all."""
+    subject: _builtins.str
+    """Only those with this subject, for example a payment's id. Absent: whatever it is."""
+    @_builtins.property
+    def acted_after(self) -> _timestamp_pb2.Timestamp:
+        """Only those at or after this time."""
+
+    @_builtins.property
+    def acted_before(self) -> _timestamp_pb2.Timestamp:
+        """Only those before this time."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         merchant_id: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        action: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        acted_after: _timestamp_pb2.Timestamp | None = ...,
+        acted_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acted_after", b"acted_after", "acted_before", b"acted_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acted_after", b"acted_after", "acted_before", b"acted_before", "action", b"action", "merchant_id", b"merchant_id", "operator", b"operator", "page_size", b"page_size", "page_token", b"page_token", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

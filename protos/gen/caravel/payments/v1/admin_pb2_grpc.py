@@ -174,7 +174,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOperatorActions(self, request, context):
-        """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID.
+        """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID or
+        CHARACTER_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

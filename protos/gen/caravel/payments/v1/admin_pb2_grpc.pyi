@@ -98,7 +98,9 @@ class AdminServiceStub:
     answered at their provider. Idempotent. Refuses with FIELD_INVALID.
     """
     ListOperatorActions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]
-    """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID."""
+    """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID or
+    CHARACTER_FORBIDDEN.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -166,7 +168,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     answered at their provider. Idempotent. Refuses with FIELD_INVALID.
     """
     ListOperatorActions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOperatorActionsRequest, _admin_pb2.ListOperatorActionsResponse]  # type: ignore[assignment]
-    """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID."""
+    """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID or
+    CHARACTER_FORBIDDEN.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The operators' verbs, for the payments of all merchants. The operator is the one whose credential
@@ -279,6 +283,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ListOperatorActionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListOperatorActionsResponse, _abc.Awaitable[_admin_pb2.ListOperatorActionsResponse]]:
-        """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID."""
+        """Lists the operators' actions, the latest first. Idempotent. Refuses with FIELD_INVALID or
+        CHARACTER_FORBIDDEN.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
