@@ -12,6 +12,7 @@ from services.shared.ids import new_id
 from tests.poison import run
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import refused, release, unknown_payout
+from tests.wire.payments.operators.keys import operator_key
 
 
 async def _inspected(
@@ -171,3 +172,16 @@ async def test_a_payment_that_a_pause_keeps_back_says_so(
 
     assert shown.next.reason == inspected_pb2.NextStep.PAUSED
     assert shown.next.at.ToDatetime() > shown.payment.updated_at.ToDatetime()
+
+
+async def test_actions_are_for_those_alone_who_see_the_trail(
+    service: Service, engine: AsyncEngine
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    await service.admin.ReleaseHold(release(transaction_id, note="seen to"))
+    request = inspection_pb2.InspectPaymentRequest(transaction_id=transaction_id)
+
+    for scopes, seen in ((("operate:read",), 0), (("operate:read", "audit:read"), 1)):
+        key = await operator_key(engine, "ada", scopes=scopes)
+        shown = await service.inspection.InspectPayment(request, metadata=(key.header,))
+        assert len(shown.actions) == seen

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base.paging import write_token
+from services.payments.model.timing import CREDENTIALS_FRESH_SECONDS
 from services.payments.operators import watching
 from services.payments.operators.store.changes import PostgresChanges
 from services.payments.operators.watching import Changes, Cursor, Watching
@@ -19,6 +20,7 @@ from tests.makers import NOW
 from tests.poison import run
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import new_payment, refused
+from tests.wire.payments.operators.keys import operator_key
 
 _ADD = """
     INSERT INTO payment_events (merchant_id, payment_id, sequence, from_state, to_state, actor,
@@ -146,3 +148,27 @@ async def test_every_snapshot_that_is_taken_for_one_the_database_takes_too(
     for snapshot in ("1:1:", "1:9:", "3:9:3", "3:9:4,5,8", f"1:{2**63 - 1}:"):
         cursor = write_token(["2026-01-01T00:00:00+00:00", snapshot])
         assert (await _watched(service, cursor)).is_reset
+
+
+async def test_a_key_that_is_revoked_while_its_call_waits_gets_no_answer(
+    service: Service, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer than any replica may know of no revocation.
+    monkeypatch.setattr(watching, "WAIT_SECONDS", 2 * CREDENTIALS_FRESH_SECONDS)
+    key = await operator_key(engine, "ada")
+    first = await service.search.WatchChanges(
+        search_pb2.WatchChangesRequest(), metadata=(key.header,)
+    )
+
+    waiting = service.search.WatchChanges(
+        search_pb2.WatchChangesRequest(cursor=first.cursor), metadata=(key.header,)
+    )
+    await run(
+        engine,
+        "UPDATE credential_version SET version = version + 1",
+        "UPDATE operator_keys SET revoked_at = now(), "
+        "version = (SELECT version FROM credential_version) WHERE id = :id",
+        id=key.id,
+    )
+
+    assert (await refused(waiting))[:2] == ("UNAUTHENTICATED", "API_KEY_REVOKED")
