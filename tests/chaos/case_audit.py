@@ -143,9 +143,7 @@ def _tries(attempts: Sequence[asyncpg.Record], expected: Outcome) -> Iterator[st
         for a in attempts
     }
     if alive := [
-        a["key"]
-        for a in attempts
-        if a["number"] < last[a["step"]] and a["state"] not in ("FAILED", "REVERSED")
+        a["key"] for a in attempts if a["number"] < last[a["step"]] and a["state"] != "FAILED"
     ]:
         yield f"a next key while this one was alive: {', '.join(alive)}"
 

@@ -15,6 +15,7 @@ CORRECTED, REFUSED = (*MOVES, "correction"), (*MOVES, "correction", "deadline")
 ANSWERED = (*REFUSED, "refusal")
 # The payout by each adapter but the first one's; and a payout that comes back.
 OFFRAMPS: Mapping[str, str] = {"flutterwave": "NGN", "paystack": "ZAR", "wise": "GBP"}
+CURRENCIES = {**OFFRAMPS, "force": "NGN"}
 SENT, BACK = (*REFUSED, *OFFRAMPS), (*ANSWERED, "return")
 # The verbs of a merchant and of two operators, and the events that the inbox gets: of a payout, and
 # of a claim. Where all webhooks of a claim are lost, it is found in its provider's list.
@@ -53,6 +54,7 @@ WORDS_OF_POINT = {"K1": "sim:drop_before_accept"}
 # only the webhook can finish a payment.
 WORDS_OF_STEP = {
     "refund": "sim:payout_fails",
+    "force": "sim:recipient_refused@flutterwave",
     "inbox": "sim:webhook_only@local_wallet",
     "listed": "sim:no_webhook@stripe",
     "payer": "sim:payer_authenticates=1",
@@ -107,8 +109,8 @@ GIVEN_BACK = replace(
     attempts={**RETURNED.attempts, "refund": "SUCCEEDED"},
     keys=2,
 )
-# Paid out again, by the choice of two operators.
-FORCED = replace(PAID, effects={**PAID.effects, "payout_completed": 2})
+# Refused by the first offramp alone, and paid by the one that two operators choose.
+FORCED = replace(CORRECTED_AND_PAID, keys=1)
 RETRIED = replace(
     REFUNDED, effects={**REFUNDED.effects, "refund_failed": 1}, keys=2, ends_hold="refund_failed"
 )

@@ -25,7 +25,7 @@ from deploy.local.mesh.processes import environment
 from tests.chaos import lives, swept_merchant
 from tests.chaos.case_audit import Books, is_settled, read_books, read_payments
 from tests.chaos.cases import (
-    OFFRAMPS,
+    CURRENCIES,
     PAYER,
     POINTS,
     WITH_REFUSED_RECIPIENT,
@@ -302,8 +302,8 @@ async def ask(
         body["recipient"] = swept_merchant.REFUSED
     if case.step == "payer":
         body |= PAYER
-    if case.step in OFFRAMPS:
-        body["destination_currency"] = OFFRAMPS[case.step]
+    if case.step in CURRENCIES:
+        body["destination_currency"] = CURRENCIES[case.step]
     headers = {
         "idempotency-key": case.name,
         "traceparent": f"00-{trace_id}-{trace_id[:16]}-01",

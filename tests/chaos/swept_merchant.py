@@ -1,6 +1,6 @@
 """The people of a swept payment: its merchant corrects a refused recipient or asks for a refund,
 with one key until there is an answer, or lets the deadline pass; its payer disputes the charge; its
-recipient's bank sends the money back, and two operators have it paid out again."""
+recipient's bank sends the money back, and two operators choose another offramp."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -45,15 +45,15 @@ async def act(
     elif case.step in ("claim", "listed"):
         await _until(state, "COMPLETED")
         await _claim(mesh.simulator_url, transaction_id)
-    elif case.step in ("return", "give_back", "force"):
+    elif case.step == "force":
+        await _until(state, "ACTION_REQUIRED")
+        await _force(mesh.plan.urls["operators"], transaction_id)
+    elif case.step in ("return", "give_back"):
         await _until(state, "COMPLETED")
         await _send_back(mesh, transaction_id)
         if case.step == "give_back":
             await _until(state, "RETURNED")
             await _ask(session, case, f"{path}/refunds", {"full": True})
-        elif case.step == "force":
-            await _until(state, "RETURNED")
-            await _force(mesh.plan.urls["operators"], transaction_id)
     elif case.step == "retry":
         await _until(state, "REFUNDING")
         refund_id = await _failed_refund(session, path)
@@ -92,12 +92,12 @@ async def _ask(
 
 
 async def _force(url: str, transaction_id: str) -> None:
-    """Two operators have it paid out again: each asks until there is an answer."""
-    order = {"transaction_id": transaction_id, "provider": "local_wallet"}
+    """Two operators have it paid out by another offramp: each asks until there is an answer."""
+    order = {"transaction_id": transaction_id, "provider": "paystack"}
     proposer, approver = SANDBOX_OPERATORS.values()
     async with aiohttp.ClientSession(f"{url}/api/admin/") as session:
         made = await _operate(
-            session, proposer, "proposals", {"force_payout": order, "reason": "came back"}
+            session, proposer, "proposals", {"force_payout": order, "reason": "another one can"}
         )
         read = {"payload_sha256": made["payload_sha256"]}
         await _operate(session, approver, f"proposals/{made['proposal_id']}:approve", read)

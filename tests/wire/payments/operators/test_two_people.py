@@ -21,6 +21,7 @@ from services.payments.model.payment import Payment
 from services.payments.model.principal import CredentialKind, Principal
 from services.payments.operators.agreed_verbs import AgreedVerb, agreed_verbs
 from services.payments.operators.domain import Action
+from services.payments.operators.pausing import RESUME
 from services.payments.operators.policy import USUAL, PaymentVerb
 from services.payments.operators.ports import OperatorTransaction
 from services.payments.operators.proposal import ApproverIsProposer, Draft, Proposal, party_of
@@ -31,6 +32,7 @@ from services.payments.operators.verbs.acting import Acting
 from services.payments.operators.verbs.table import payment_verbs
 from services.payments.webhooks_out.convert import encode_event
 from services.shared.corridors import load_corridors
+from services.shared.ids import new_id
 from services.shared.recipients import Recipient, Wallet, as_row
 from tests.fakes import AlwaysCorridors, FixedRates, ScriptedProviders
 from tests.poison import rows, run
@@ -89,7 +91,7 @@ class Wrapped:
         self.proposing = Proposing(stores, self.verbs, trail, USUAL.proposals)
 
 
-def draft(verb: Action, transaction_id: str) -> Draft:
+def draft(verb: Action, target: str) -> Draft:
     arguments: Mapping[Action, Mapping[str, Any]] = {
         Action.RATE_OVERRIDE: {
             "ends_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
@@ -109,8 +111,8 @@ def draft(verb: Action, transaction_id: str) -> Draft:
         Action.REFUND_PAYMENT: {"amount_minor": None, "ends_payout": False, "reason": ""},
         Action.CORRECT_PAYMENT: {"recipient": as_row(Wallet(wallet_id="other"))},
     }
-    target = "us-ng" if verb is Action.RATE_OVERRIDE else transaction_id
-    return Draft(verb=verb, target=target, arguments=arguments[verb], reason="of the matrix")
+    given = arguments.get(verb, {})
+    return Draft(verb=verb, target=target, arguments=given, reason="of the matrix")
 
 
 async def database_takes(engine: AsyncEngine, proposal: Proposal, by: Operator) -> bool:
@@ -130,12 +132,24 @@ async def database_takes(engine: AsyncEngine, proposal: Proposal, by: Operator) 
     return True
 
 
-VERBS = (Action.RATE_OVERRIDE, *get_args(PaymentVerb))
+VERBS = (Action.RATE_OVERRIDE, *RESUME.values(), *get_args(PaymentVerb))
 ON_HOLD = (Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT)
 
 
+PAUSED = """
+    INSERT INTO pauses (id, kind, name, under_way, reason, paused_by, starts_at)
+    VALUES (:id, :kind, 'us-ng', 'FINISH', 'of the matrix', 'ada', now())
+"""
+
+
 async def target_of(engine: AsyncEngine, verb: Action) -> str:
-    """A new payment for which the verb can be done."""
+    """A new payment, or a pause, for which the verb can be done."""
+    for kind, resumed in RESUME.items():
+        if verb is resumed:
+            await run(engine, PAUSED, id=new_id(), kind=kind)
+            return "us-ng"
+    if verb is Action.RATE_OVERRIDE:
+        return "us-ng"
     made = unknown_payout if verb in ON_HOLD else refused_payout
     return (await made(engine))[1]
 
@@ -145,18 +159,18 @@ async def test_a_verb_is_done_by_two_people_and_by_no_two_credentials_of_one(
     verb: Action, engine: AsyncEngine
 ) -> None:
     wrapped = Wrapped(engine)
-    transaction_id = await target_of(engine, verb)
+    target = await target_of(engine, verb)
     wrong, done = [], 0
     for one, other in PAIRS:
         proposer, approver = operator(*one[1:]), operator(*other[1:])
-        proposal = await wrapped.proposing.propose(proposer, draft(verb, transaction_id))
+        proposal = await wrapped.proposing.propose(proposer, draft(verb, target))
         takes = await database_takes(engine, proposal, approver)
         try:
             await wrapped.proposing.approve(approver, proposal.proposal_id, proposal.payload_sha256)
             is_done = True
             done += 1
             await run(engine, "UPDATE rate_overrides SET ended_at = now() WHERE ended_at IS NULL")
-            transaction_id = await target_of(engine, verb)
+            target = await target_of(engine, verb)
         except ApproverIsProposer:
             is_done = False
             await wrapped.proposing.withdraw(proposer, proposal.proposal_id)
@@ -211,9 +225,9 @@ async def test_an_approval_that_dies_before_its_commit_has_done_nothing(
     verb: Action, engine: AsyncEngine
 ) -> None:
     wrapped = Wrapped(engine)
-    transaction_id = await target_of(engine, verb)
+    target = await target_of(engine, verb)
     ada, grace = (operator(*CREDENTIALS[place][1:]) for place in (0, 5))
-    proposal = await wrapped.proposing.propose(ada, draft(verb, transaction_id))
+    proposal = await wrapped.proposing.propose(ada, draft(verb, target))
     whole = wrapped.verbs[verb]
     wrapped.verbs[verb] = Dies(whole)
     seen = """
