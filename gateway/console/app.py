@@ -16,6 +16,7 @@ from gateway.console.details import Details
 from gateway.console.doing import Doing
 from gateway.console.listings import LISTINGS
 from gateway.console.lists import Lists
+from gateway.console.live import Live
 from gateway.console.oidc import OpenIdProvider
 from gateway.console.overview import Overview
 from gateway.console.pages import HERE, Pages
@@ -49,6 +50,7 @@ def build_app(
             ),
             Route("/do/{name}", route(doing.show), methods=["GET"]),
             Route("/do/{name}", route(doing.send), methods=["POST"]),
+            Route("/live", route(Live(pages).stream), methods=["GET"]),
             Route("/account", route(pages.account)),
             Route("/sign-in", open_to_all(signing_in.show)),
             Route("/sign-in/key", open_to_all(signing_in.by_key), methods=["POST"]),

@@ -170,6 +170,7 @@ class Details:
         return self._pages.render(
             visit,
             "payment.html",
+            live=found["payment"]["transaction_id"],
             found=found,
             history=HISTORY,
             postings=POSTINGS,

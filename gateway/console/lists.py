@@ -50,6 +50,7 @@ class Lists:
         return self._pages.render(
             visit,
             "list.html",
+            live="all" if listing.is_live else "",
             listing=listing,
             columns=chosen or used(listing.columns, records),
             records=records,

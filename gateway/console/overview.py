@@ -23,6 +23,13 @@ _QUEUE = (
     Column("Oldest", "oldest_seconds", "seconds"),
     Column("Set aside", "set_aside", "number"),
 )
+_INBOX = (
+    Column("Provider", "provider"),
+    Column("Waiting", "waiting", "number"),
+    Column("Oldest", "oldest_seconds", "seconds"),
+    Column("Set aside", "set_aside", "number"),
+    Column("Of no payment here", "orphans", "number"),
+)
 _RATE = (
     Column("Corridor", "corridor_id"),
     Column("Source", "source"),
@@ -80,12 +87,14 @@ class Overview:
         return self._pages.render(
             visit,
             "overview.html",
+            live="all",
             parts=parts,
             overview=overview,
             under_way=figures.under_way(overview) if overview else [],
             providers=figures.providers(overview) if overview else [],
             corridors=figures.corridors(overview) if overview else [],
             queue_columns=_QUEUE,
+            inbox_columns=_INBOX,
             rate_columns=_RATE,
             currency=SOURCE_CURRENCY,
         )

@@ -32,6 +32,8 @@ _UNANSWERED = {
     404: ("PAGE_NOT_FOUND", "There is no such page."),
     405: ("METHOD_NOT_ALLOWED", "This page cannot be asked for in this way."),
 }
+# A script that reads a page again has it. It is no sign of a person, and puts off no idle end.
+LIVE_HEADER = "x-live"
 HERE = Path(__file__).resolve().parent
 
 
@@ -132,16 +134,17 @@ class Pages:
             except Exception:  # noqa: BLE001 - whatever it is, the operator gets a page
                 get_logger().exception("page_failed")
                 response = self._refusal(visit, of_payments(unexpected()))
-            if visit.is_changed or self.sessions.is_due(visit.session):
+            by_script = LIVE_HEADER in request.headers or request.url.path == "/live"
+            if visit.is_changed or (self.sessions.is_due(visit.session) and not by_script):
                 self.sessions.write(request, response, visit.session)
             return response
 
         return handle
 
     def render(
-        self, visit: Visit, name: str, status: int = HTTPStatus.OK, **values: Any
+        self, visit: Visit, name: str, status: int = HTTPStatus.OK, live: str = "", **values: Any
     ) -> HTMLResponse:
-        """A page made of a template."""
+        """A page made of a template; live is the payment with which it changes, or "all"."""
         now = datetime.fromtimestamp(self._now(), UTC)
         text = self._templates.get_template(name).render(
             session=visit.session,
@@ -150,6 +153,7 @@ class Pages:
             here=visit.request.url.path,
             done=_done(visit.request.query_params.get("done", "")),
             now=now,
+            live=live,
             age=lambda since: words.span(now - since),
             left=lambda until: words.span(until - now) if until > now else "over",
             **values,

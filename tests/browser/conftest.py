@@ -1,8 +1,9 @@
 """The console in a real browser: on a port of its own, with payments as a script says, and an
 OpenID provider that runs here. Scripts are off, as nothing needs them, but for axe."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.browser.samples import (
     actions,
     dead_letters,
     dispute,
+    endpoint,
     key,
     late_payments,
     merchant,
@@ -96,6 +98,11 @@ async def console(chromium: Browser) -> AsyncIterator[Console]:
         yield found
 
 
+async def never(_request: Mapping[str, Any]) -> Any:
+    """Waits for a change that does not come."""
+    await asyncio.Event().wait()
+
+
 def fill(payments: ScriptedPayments, clock: Clock) -> None:
     """Something of each kind, with the longest words that there are."""
     now = clock.instant
@@ -103,8 +110,10 @@ def fill(payments: ScriptedPayments, clock: Clock) -> None:
     payments.answers["ListDeadLetters"] = lambda request: dead_letters(now, request)
     payments.says("ListDisputes", open_disputes=[dispute(now)])
     payments.says("InspectPayment", **payment(now))
+    payments.waits["WatchChanges"] = never
     payments.says("SearchPayments", **search(now))
     payments.says("GetOverview", **overview(now))
+    payments.says("ListMerchantEndpoints", endpoints=[endpoint(now)])
     payments.says("ListPauses", pauses=pauses(now))
     payments.says("ListProposals", proposals=[proposal(now, state) for state in STATES])
     payments.says("GetProposal", **proposal(now, "PROPOSED"))

@@ -134,6 +134,7 @@ def overview(now: datetime) -> dict[str, Any]:
             {"name": "outbox", "waiting": 812, "oldest_seconds": 4210.0, "set_aside": 2},
         ],
         "failing_webhooks": {"endpoints": 2, "events": 812},
+        "inbox": [{"provider": "stripe", "waiting": 2, "oldest_seconds": 1.5, "orphans": 1}],
         "rates": [
             {"corridor_id": "us-ng", "source": "ecb", "observed_at": now - timedelta(minutes=3)},
             {"corridor_id": "us-br", "unavailable_reason": "FX_RATE_STALE"},
@@ -155,6 +156,20 @@ def proposal(now: datetime, state: str) -> dict[str, Any]:
         "created_at": now - timedelta(minutes=12),
         "expires_at": now + timedelta(hours=23),
         "decided_by": "" if state == "PROPOSED" else "ada",
+    }
+
+
+def endpoint(now: datetime) -> dict[str, Any]:
+    return {
+        "endpoint_id": "whe_01m83mbj55ewdbrd2wha9z9ewh",
+        "merchant_id": MERCHANT,
+        "url": "https://merchant.example/hooks/caravel",
+        "created_at": now - 40 * DAY,
+        "waiting": 812,
+        "failing": 800,
+        "next_try_at": now + timedelta(minutes=4),
+        "last_error": "HTTP 500",
+        "set_aside": 2,
     }
 
 

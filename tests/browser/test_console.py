@@ -1,6 +1,10 @@
 """The console for everyone: by keyboard alone, without scripts, in light and dark, on a small
 screen and enlarged, and without a barrier that axe knows."""
 
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
@@ -11,6 +15,7 @@ from gateway.console.verbs import address_of
 from tests.browser.conftest import Console, visiting
 from tests.browser.payment_sample import MERCHANT, PAYMENT
 from tests.browser.samples import PROPOSAL
+from tests.wire.console.conftest import answer_of
 
 SUBJECT = {
     "transaction_id": PAYMENT,
@@ -82,7 +87,7 @@ async def test_no_page_has_a_barrier(chromium: Browser, paths: tuple[str, ...]) 
 
         assert not any(found.values()), {path: one for path, one in found.items() if one}
         # The page that is not there is the one that the browser says is not there.
-        assert [one for one in console.complaints if "404" not in one] == []
+        assert [one for one in console.complaints if "404" not in one and "/live" not in one] == []
 
 
 async def test_a_key_signs_in_by_keyboard_alone(console: Console) -> None:
@@ -152,10 +157,9 @@ async def test_the_first_page_is_small(console: Console) -> None:
 
 async def press_until(console: Console, element_id: str) -> None:
     """Goes on by the keyboard until the element has the focus."""
-    focused = console.page.locator(":focus")
     for _ in range(60):
         await console.page.keyboard.press("Tab")
-        if await focused.get_attribute("id") == element_id:
+        if await console.page.evaluate("document.activeElement.id") == element_id:
             return
     pytest.fail(f"{element_id} cannot be reached by the keyboard")
 
@@ -179,6 +183,7 @@ async def test_a_hold_is_released_by_keyboard_alone(console: Console) -> None:
     await console.open(f"/payments/{PAYMENT}")
     await press_until(console, "verb-release")
     await console.page.keyboard.press("Enter")
+    await expect(console.page.get_by_role("heading", level=1)).to_have_text("Release the hold")
     await press_until(console, "note")
     await console.page.keyboard.type("seen at the bank")
     await press_until(console, "continue")
@@ -191,8 +196,38 @@ async def test_a_hold_is_released_by_keyboard_alone(console: Console) -> None:
     await press_until(console, "do")
     await console.page.keyboard.press("Enter")
 
-    await expect(console.page.get_by_role("status")).to_have_text("Done: Release the hold.")
+    await expect(console.page.get_by_role("status").first).to_have_text("Done: Release the hold.")
     assert console.payments.requests("ReleaseHold") == [
         {"transaction_id": PAYMENT, "note": "seen at the bank"}
     ]
     assert console.complaints == []
+
+
+async def test_a_change_is_on_the_screen_without_a_reload(chromium: Browser) -> None:
+    async with visiting(chromium, java_script_enabled=True) as console:
+        moved: asyncio.Event = asyncio.Event()
+
+        async def changes(request: Mapping[str, Any]) -> Any:
+            if request["cursor"]:
+                await moved.wait()
+                moved.clear()
+            change = {"transaction_id": PAYMENT}
+            return answer_of("WatchChanges", changes=[change], cursor="c")
+
+        console.payments.waits["WatchChanges"] = changes
+        await sign_in(console)
+        await console.open(f"/payments/{PAYMENT}")
+        await expect(console.page.locator("#live")).to_contain_text("read again", timeout=20_000)
+        marked = "document.body.dataset.marked = 'yes'"
+        await console.page.evaluate(marked)
+        shown = console.payments.answers["InspectPayment"]
+        assert isinstance(shown, dict)
+        shown["payment"]["status"] = "COMPLETED"
+        moved.set()
+
+        await expect(console.page.locator("main .state").first).to_have_text(
+            "COMPLETED", timeout=20_000
+        )
+        assert await console.page.evaluate("document.body.dataset.marked") == "yes"
+        # The stream of the page before ended with that page.
+        assert [one for one in console.complaints if "/live" not in one] == []

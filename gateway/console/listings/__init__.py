@@ -13,7 +13,13 @@ from gateway.console.listings.payments import (
     PAYMENTS,
     PROPOSALS,
 )
-from gateway.console.listings.people import ACTIONS, MERCHANT_KEYS, MERCHANTS, OPERATOR_KEYS
+from gateway.console.listings.people import (
+    ACTIONS,
+    ENDPOINTS,
+    MERCHANT_KEYS,
+    MERCHANTS,
+    OPERATOR_KEYS,
+)
 
 LISTINGS = (
     PAYMENTS,
@@ -29,6 +35,7 @@ LISTINGS = (
     PROVIDERS,
     PAUSES,
     ACTIONS,
+    ENDPOINTS,
     OPERATOR_KEYS,
     MERCHANTS,
     MERCHANT_KEYS,
@@ -48,6 +55,7 @@ MENU: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("/merchants-turn", "For merchants", MERCHANTS_TURN.call),
         ("/dead-letters", "Dead letters", DEAD_LETTERS.call),
         ("/disputes", "Disputes", DISPUTES.call),
+        ("/endpoints", "Endpoints", ENDPOINTS.call),
     ),
     "Decide": (
         ("/proposals", "Proposals", PROPOSALS.call),

@@ -26,6 +26,8 @@ class Listing:
     page_verbs: Sequence[str] = ()
     # Other names of fields, by which verbs name their subject.
     also: Mapping[str, str] = field(default_factory=dict)
+    # Read again as payments change.
+    is_live: bool = False
     # Answers all of its records at once.
     is_whole: bool = False
 

@@ -36,7 +36,15 @@ LATE = (
 
 def _late(path: str, title: str, lead: str, **fixed: Any) -> Listing:
     return Listing(
-        path, title, lead, "ListOverduePayments", "payments", LATE, fixed=fixed, filters=(MERCHANT,)
+        path,
+        title,
+        lead,
+        "ListOverduePayments",
+        "payments",
+        LATE,
+        fixed=fixed,
+        filters=(MERCHANT,),
+        is_live=True,
     )
 
 
@@ -92,6 +100,7 @@ PAYMENTS = Listing(
         Field("created_after", "Created from", "instant"),
         Field("created_before", "Created before", "instant"),
     ),
+    is_live=True,
 )
 HELD = _late(
     "/holds",

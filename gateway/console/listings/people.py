@@ -50,6 +50,27 @@ OPERATOR_KEYS = Listing(
     row_verbs=("roll-operator-key", "revoke-operator-key"),
     page_verbs=("create-operator-key",),
 )
+ENDPOINTS = Listing(
+    "/endpoints",
+    "Endpoints",
+    "Of all merchants, the newest first. A payment's page has each of its deliveries.",
+    "ListMerchantEndpoints",
+    "endpoints",
+    (
+        Column("Endpoint", "endpoint_id", "code"),
+        OF_MERCHANT,
+        Column("URL", "url", "long"),
+        Column("Waiting", "waiting", "number"),
+        Column("Failing", "failing", "number"),
+        Column("Next try", "next_try_at", "left"),
+        Column("Last error", "last_error", "long"),
+        Column("Set aside", "set_aside", "number"),
+        Column("Created", "created_at", "age"),
+        Column("Disabled", "disabled_at", "age", absent="no"),
+        Column("Why", "disabled_reason"),
+    ),
+    filters=(MERCHANT,),
+)
 MERCHANTS = Listing(
     "/merchants",
     "Merchants",

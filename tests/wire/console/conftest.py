@@ -2,7 +2,7 @@
 an OpenID provider that runs here."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,6 +71,8 @@ class ScriptedPayments:
         self.answers: dict[str, Record | Callable[[Mapping[str, Any]], Record]] = {
             "GetOperator": OPERATOR
         }
+        # Answers that come when something happens.
+        self.waits: dict[str, Callable[[Mapping[str, Any]], Awaitable[Record]]] = {}
         self.asked: list[Asked] = []
 
     def says(self, name: str, /, **fields: Any) -> None:
@@ -88,6 +90,8 @@ class ScriptedPayments:
         self.asked.append(Asked(acting, name, request or {}, idempotency_key))
         if self.refusal or name in self.refusals:
             raise self.refusal or self.refusals[name]
+        if name in self.waits:
+            return await self.waits[name](request or {})
         answer = self.answers.get(name) or answer_of(name)
         return answer(request or {}) if callable(answer) else answer
 
