@@ -29,7 +29,7 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=[*PLURALS])
-    parser.add_argument("name", help="name of the provider, or id of the corridor")
+    parser.add_argument("target", help="name of the provider, or id of the corridor")
     parser.add_argument("--reason", required=True, help="for the other operators, and the log")
 
 
@@ -59,7 +59,7 @@ def _pauses(words: Words) -> int:
 
 
 def _path(words: Words) -> str:
-    return path_of(PLURALS[words.kind], words.name)
+    return path_of(PLURALS[words.kind], words.target)
 
 
 def _show(pause: Mapping[str, Any]) -> None:
