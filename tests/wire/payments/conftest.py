@@ -154,9 +154,8 @@ async def serving_payments(
     config = _settings(corridors, deployment, limits, policy)
     fees, rates, providers = FixedFees(), FixedRates(), ScriptedProviders()
     credentials = HeldCredentials(PostgresCredentials(engine))
-    held, check = HeldCorridors(PostgresCorridorVersions(engine), live=False), CheckedCorridors()
-    applied = PostgresCorridors(engine)
-    await applied.add(canonical(read_folder(corridors)), OURSELVES, START, None)
+    held, applied = await _held(engine, corridors), PostgresCorridors(engine)
+    check = CheckedCorridors()
     operators = open_stores(engine, encode_event, decode_answer)
     limited = ExposureLimitsFile(exposure_limits)
     trail = Trail(operators.operations)
@@ -183,9 +182,17 @@ async def serving_payments(
         identity=identity,
     )
     parts = {"fees": fees, "rates": rates, "providers": providers, "exposure": exposure}
-    async with credentials.refreshed(), held.refreshed(), _serving(server, identity) as channel:
+    async with credentials.refreshed(), _serving(server, identity) as channel:
         yield Service(**_stubs(channel), **parts, held=held, check=check, port=server.port)
     assert await unexplained(engine) == []
+
+
+async def _held(engine: AsyncEngine, folder: Path) -> HeldCorridors:
+    """The corridors of a folder; by a clock that stands, so that a reading never grows old."""
+    await PostgresCorridors(engine).add(canonical(read_folder(folder)), OURSELVES, START, None)
+    held = HeldCorridors(PostgresCorridorVersions(engine), live=False, clock=lambda: 0.0)
+    await held.load()
+    return held
 
 
 @asynccontextmanager
