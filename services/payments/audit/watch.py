@@ -20,6 +20,7 @@ from services.payments.engine.overdue import AGES, OverdueCount
 from services.payments.engine.store.overdue import WAITING_FOR, count_overdue
 from services.payments.model.payment import SETTLED
 from services.payments.model.progress import ExpectedTime
+from services.payments.model.timing import LOOKS_AHEAD
 from services.payments.webhooks_in.store.inbox import MATCH
 from services.shared.db import connected
 
@@ -34,8 +35,8 @@ _INBOX = text(
       FROM webhook_inbox WHERE state = 'PENDING' GROUP BY 1
     """
 )
-# By the indexes of what is due and of what has a deadline: an open payment is in one of them, which
-# the audit checks.
+# By the indexes of what is due soon and of what has a deadline: an open payment is in one of them,
+# which the audit checks. A completed one that is looked at once more is due much later.
 _OPEN = text(
     f"""
     SELECT {WAITING_FOR} AS state,
@@ -46,7 +47,7 @@ _OPEN = text(
            SELECT a.name FROM json_to_recordset(CAST(:ages AS json)) AS a(name text, seconds float8)
             WHERE extract(epoch FROM now() - p.created_at) >= a.seconds OR a.seconds = 0
             ORDER BY a.seconds DESC LIMIT 1) AS age
-     WHERE (p.due_at IS NOT NULL OR p.deadline_at IS NOT NULL)
+     WHERE (p.due_at < now() + make_interval(secs => :ahead) OR p.deadline_at IS NOT NULL)
        AND (p.hold_reason IS NOT NULL OR NOT p.state = ANY(:settled))
      GROUP BY 1, 2, 3, 4
     """
@@ -118,7 +119,11 @@ class PostgresWatch:
 
 
 async def _read_open(connection: AsyncConnection) -> Mapping[tuple[str, ...], int]:
-    found = await connection.execute(
-        _OPEN, {"ages": _AGES, "paid_out": sorted(PAID_OUT), "settled": sorted(SETTLED)}
-    )
+    parameters = {
+        "ages": _AGES,
+        "paid_out": sorted(PAID_OUT),
+        "settled": sorted(SETTLED),
+        "ahead": LOOKS_AHEAD.total_seconds(),
+    }
+    found = await connection.execute(_OPEN, parameters)
     return {(row.state, row.provider, row.corridor_id, row.age): row.payments for row in found}
