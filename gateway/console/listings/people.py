@@ -1,5 +1,6 @@
 """The lists of operators' actions, of merchants and of keys."""
 
+from gateway.console.fields import Field
 from gateway.console.listings.model import MERCHANT, OF_MERCHANT, Listing
 from gateway.console.tables import Column
 
@@ -22,7 +23,14 @@ ACTIONS = Listing(
         Column("Request", "request_id", "code", is_extra=True),
         OF_MERCHANT,
     ),
-    filters=(MERCHANT,),
+    filters=(
+        Field("operator", "Operator"),
+        Field("action", "Action"),
+        Field("subject", "Subject"),
+        Field("acted_after", "From", "instant"),
+        Field("acted_before", "Before", "instant"),
+        MERCHANT,
+    ),
 )
 _KEY = (
     Column("Status", "status", "state"),
