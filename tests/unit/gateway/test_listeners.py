@@ -111,6 +111,7 @@ async def test_reflection_describes_what_the_listener_leads_to(gateway: Gateway)
     async with grpc.aio.insecure_channel(gateway.operators_grpc) as operators:
         listed, found = await described(operators)
     others = (
+        "CorridorVersionService",
         "InspectionService",
         "MerchantService",
         "OperatorKeyService",

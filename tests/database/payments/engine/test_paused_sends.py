@@ -1,7 +1,6 @@
 """Under a pause with WAIT an attempt that was never sent waits, however its worker came to it, and
 goes on when the pause ends; an attempt that may be alive is not touched, and deadlines hold."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,8 +20,7 @@ from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.store.pauses import PostgresPauses
 from services.payments.orders.store.payments import PostgresPayments
 from services.shared.corridors import load_corridors
-from services.shared.db import open_engine
-from tests.conftest import ROOT, Database
+from tests.conftest import ROOT
 from tests.database.payments.engine.carried import DECIDER, carry, create, refund, settle
 from tests.fakes import AlwaysCorridors
 from tests.makers import CAPABILITIES
@@ -35,14 +33,6 @@ LOST = Answer(outcome=Outcome.UNKNOWN)
 CAME_BACK = Answer(
     outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="blocked")
 )
-
-
-@pytest.fixture
-async def owner(database: Database) -> AsyncIterator[AsyncEngine]:
-    """The owner's connections, which may change what only grows."""
-    opened = open_engine(database.owner_url, pool_size=1, application="owner")
-    yield opened
-    await opened.dispose()
 
 
 def _pausing(engine: AsyncEngine) -> Pausing:
@@ -204,15 +194,15 @@ async def test_the_offer_of_a_payment_that_waits_expires_as_ever(engine: AsyncEn
 
 
 async def test_the_list_of_overdue_payments_shows_the_end_of_the_pause(
-    engine: AsyncEngine, owner: AsyncEngine
+    engine: AsyncEngine,
 ) -> None:
     payment = await create(engine)
     await _pause(engine, payment.corridor_id)
     await _pause(engine, payment.onramp, PauseKind.PROVIDER)
     await _step(engine)
-    await run(owner, "UPDATE payments SET created_at = created_at - interval '1 day'")
-    await run(owner, "ALTER TABLE payment_events DISABLE TRIGGER USER")
-    await run(owner, "UPDATE payment_events SET occurred_at = occurred_at - interval '1 day'")
+    await run(engine, "UPDATE payments SET created_at = created_at - interval '1 day'")
+    await run(engine, "ALTER TABLE payment_events DISABLE TRIGGER USER")
+    await run(engine, "UPDATE payment_events SET occurred_at = occurred_at - interval '1 day'")
 
     (late,) = await PostgresOperations(engine).overdue(
         expected_times(CAPABILITIES), merchant_id=None, waiting=False, after=None, limit=10
