@@ -9,6 +9,7 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FOLDER_VARIABLE = "CARAVEL_FAILPOINTS"
 # Longer than a lease of 20 seconds, and than any timeout below it.
@@ -159,3 +160,14 @@ class Failpoints:
             os.kill(os.getpid(), signal.SIGSTOP)
             self._continued.set()
         await self._continued.wait()
+
+
+class Swept:
+    """Passes on whatever is not swept."""
+
+    def __init__(self, inner: Any, failpoints: Failpoints) -> None:
+        self._inner = inner
+        self._failpoints = failpoints
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)

@@ -1,5 +1,5 @@
-"""Two operators beside the clients: any verb on any payment, at any time. What needs two people is
-proposed by one and approved by the other. Before the last questions they release what they hold."""
+"""Two operators beside the clients: any verb on any payment, at any time. One proposes a verb that
+needs two people, and the other approves it. Before the last questions they release their holds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence

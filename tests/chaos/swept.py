@@ -33,7 +33,6 @@ from services.payments.mesh.ports import (
 from services.payments.mesh.providers import GrpcProviders
 from services.payments.model.attempt import Answer, AttemptState
 from services.payments.model.payment import PaymentNotFound, State
-from services.payments.operators.ports import Operations, OperatorTransaction
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.ports import NewPayment, PaymentStore
 from services.payments.orders.store import payments
@@ -45,7 +44,8 @@ from services.payments.webhooks_out.ports import EventSender
 from services.payments.webhooks_out.sender import HttpSender
 from services.shared.db import transaction
 from services.shared.errors import DomainError
-from tests.chaos.failpoints import Failpoints
+from tests.chaos.failpoints import Failpoints, Swept
+from tests.chaos.swept_operators import SweptOperations
 
 Hook = Callable[[], Awaitable[None]]
 # How long Envoy is stopped for, or an answer kept from a client that hangs up meanwhile.
@@ -96,17 +96,6 @@ def sweep_port(failpoints: Failpoints) -> Callable[[Any], Any]:
         return wrapper(port, failpoints) if wrapper else port
 
     return wrap
-
-
-class Swept:
-    """Passes on whatever is not swept."""
-
-    def __init__(self, inner: Any, failpoints: Failpoints) -> None:
-        self._inner = inner
-        self._failpoints = failpoints
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
 
 class SweptFees(Swept):
@@ -225,36 +214,6 @@ class SweptWork(Swept):
             swept = SweptTransaction(transaction, self._failpoints)
             yield swept
         await swept.after()
-
-
-class SweptOperations(Swept):
-    """The operators' transactions."""
-
-    _inner: Operations
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator["SweptOperatorTransaction"]:
-        async with self._inner.begin() as transaction:
-            yield SweptOperatorTransaction(transaction, self._failpoints)
-
-
-class SweptOperatorTransaction(Swept):
-    """C1 and C2: in an operator's transaction. A preview commits nothing."""
-
-    _inner: OperatorTransaction
-
-    def __init__(self, inner: OperatorTransaction, failpoints: Failpoints) -> None:
-        super().__init__(inner, failpoints)
-        self._asked: list[tuple[str, str]] = []
-
-    async def write(self, changes: Sequence[Change]) -> Collection[UUID]:
-        self._asked = [("force", c.payment.reference) for c in changes if c.corrects]
-        return await self._inner.write(changes)
-
-    async def commit(self) -> None:
-        await self._failpoints.hit("C1", *self._asked)
-        await self._inner.commit()
-        await self._failpoints.hit("C2", *self._asked)
 
 
 class SweptTransaction(Swept):

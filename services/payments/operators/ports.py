@@ -82,8 +82,7 @@ class ProposalRows(Protocol):
         ...
 
     async def makers_of(self, party: Party) -> Sequence[Party]:
-        """The people who have made or rolled the party's key, one that it has replaced, or a key
-        that has made one of these."""
+        """The people who made or rolled the party's key, one that it replaced, or a maker's key."""
         ...
 
     async def refuse_ended(self, party: Party) -> None:
