@@ -48,7 +48,7 @@ async def test_every_page_of_a_list_can_be_reached(signed_in: Browser) -> None:
 async def test_a_list_asks_only_by_its_own_filters(
     signed_in: Browser, payments: ScriptedPayments
 ) -> None:
-    await signed_in.get("/actions?merchant_id=mer_1&operator=eve&page_size=9&format=html")
+    await signed_in.get("/actions?merchant_id=mer_1&provider=eve&page_size=9&format=html")
 
     assert payments.requests("ListOperatorActions") == [
         {"merchant_id": "mer_1", "page_size": lists.PAGE_SIZE, "page_token": ""}
