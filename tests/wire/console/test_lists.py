@@ -13,6 +13,7 @@ from gateway.console.client import Record
 from tests.wire.console.conftest import OPERATOR, Browser, ScriptedPayments, answer_of
 
 KEY = "cvo_test_a-key"
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def actions(request: Mapping[str, Any]) -> Record:
@@ -169,3 +170,16 @@ async def test_an_empty_page_of_a_search_leads_on(
 
     assert "All payments created after" in page and "2026-11-29 00:00:00 UTC" in page
     assert 'rel="next"' in page and "Nothing" not in page
+
+
+async def test_a_list_offers_verbs_whose_subject_the_form_asks_for(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    pause = {"kind": "PROVIDER", "name": "wise", "in_force": True, "starts_at": NOW}
+    payments.says("ListPauses", pauses=[pause, {**pause, "name": "stripe", "in_force": False}])
+
+    page = (await signed_in.get("/pauses")).text
+
+    assert 'href="/do/pause-provider"' in page and 'href="/do/pause-corridor"' in page
+    assert "/do/resume-provider?provider=wise" in page
+    assert "provider=stripe" not in page and "/do/resume-corridor" not in page
