@@ -119,8 +119,8 @@ class Pair:
         self.primary.stop()
 
     async def promote(self) -> None:
-        """Makes the standby the primary. Whoever calls has fenced the old one, or lets a test see
-        that it acknowledges nothing any more."""
+        """Makes the standby the primary. The old one is fenced before, or acknowledges nothing any
+        more, because its commits wait for a standby."""
         self.primary, self.standby = self.standby, self.primary
         connection = await self._connect(self.primary)
         try:
