@@ -162,7 +162,15 @@ ENGINE_VERBS = (
         "force",
         "Force the payout",
         "The chosen offramp pays it out. Every payout that was sent is asked about first.",
-        (Field("provider", "Offramp", hint="For example flutterwave.", is_required=True), NOTE),
+        (
+            Field(
+                "provider",
+                "Offramp",
+                hint="By its name, as the attempts have it.",
+                is_required=True,
+            ),
+            NOTE,
+        ),
         call="ForcePayout",
         proposal="force_payout",
         preview="force_payout",

@@ -21,7 +21,8 @@ TRAIL = {
                             WHEN c.sha256 <> encode(
                                  sha256(convert_to(({_WORDS}), 'UTF8')), 'hex') THEN 'changed'
                        END AS fault
-                  FROM (SELECT *, coalesce(lag(sequence) OVER chained, 0) AS before,
+                  FROM (SELECT sequence, action_id, previous_sha256, sha256,
+                               coalesce(lag(sequence) OVER chained, 0) AS before,
                                coalesce(lag(sha256) OVER chained, '') AS sha256_before
                           FROM operator_action_chain WINDOW chained AS (ORDER BY sequence)) AS c
                   LEFT JOIN operator_actions a ON a.id = c.action_id
