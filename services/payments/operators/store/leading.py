@@ -19,8 +19,12 @@ _OVERDUE = (
     f"unnest(CAST(:overdue AS uuid[])) AS o(id) JOIN payments p ON p.id = o.id WHERE {_RANGE}"
 )
 # Every payment that the engine carries on is due within this time.
-_UNDER_WAY = f"""
-    payments p WHERE p.due_at < now() + interval '{LOOKS_AHEAD.total_seconds()} s' AND {_RANGE}
+_UNDER_WAY = f"due_at < now() + interval '{LOOKS_AHEAD.total_seconds()} s'"
+# Of these there is no order, and there are few, or they do not lead. Within them alone a plan finds
+# them by their own index: with the ids it would look through all payments by those.
+_FEW = """
+    (SELECT id, created_at, merchant_id, state, hold_reason, onramp, offramp, corridor_id,
+            amount_minor FROM payments WHERE {condition} LIMIT :few) AS p
 """
 _UNEVEN_ONES = f"payments p WHERE ({UNEVEN}) AND {_RANGE}"
 # States that no payment comes to while all goes well.
@@ -51,6 +55,10 @@ class Branch:
     order: str = _NEWEST
 
 
+def _few(condition: str) -> Branch:
+    return Branch(source=f"{_FEW.format(condition=condition)} WHERE {_RANGE}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lead:
     """The payments to look at: those of all branches."""
@@ -59,6 +67,8 @@ class Lead:
     given: Mapping[str, Any] = field(default_factory=dict)
     # Whether an index has them in order, so that many of them can be looked at page by page.
     is_ordered: bool = True
+    # Another way to the same payments, where they are few.
+    if_few: "Lead | None" = None
 
 
 # All payments, by their ids alone.
@@ -80,7 +90,8 @@ def possible(sought: Sought) -> Sequence[Lead]:
     leads += _by_amount(sought.amount_from_minor, sought.amount_to_minor)
     states = frozenset(sought.states)
     if states and states <= _UNEVEN:
-        leads.append(Lead(branches=[Branch(source=_UNEVEN_ONES)]))
+        few = Lead(branches=[_few(UNEVEN)])
+        leads.append(Lead(branches=[Branch(source=_UNEVEN_ONES)], if_few=few))
     if sought.merchant_id is not None:
         leads.append(_by_values("merchant_id", [sought.merchant_id]))
     if sought.provider is not None:
@@ -88,7 +99,7 @@ def possible(sought: Sought) -> Sequence[Lead]:
     if sought.corridor_id is not None:
         leads.append(_by_values("corridor_id", [sought.corridor_id]))
     if states and not states & _ENDED:
-        under_way = [Branch(source=source) for source in (_UNDER_WAY, _UNEVEN_ONES)]
+        under_way = [_few(_UNDER_WAY), _few(UNEVEN)]
         leads.append(Lead(branches=under_way, is_ordered=False))
     return leads
 
@@ -99,8 +110,8 @@ def _by_amount(low: int | None, high: int | None) -> Sequence[Lead]:
     if low is not None and low == high:
         return (_by_values("amount_minor", [low]),)
     given = {"lead_low": 0 if low is None else low, "lead_high": high or MAX_AMOUNT_MINOR}
-    source = f"payments p WHERE p.amount_minor BETWEEN :lead_low AND :lead_high AND {_RANGE}"
-    return (Lead(branches=[Branch(source=source)], given=given, is_ordered=False),)
+    within = _few("amount_minor BETWEEN :lead_low AND :lead_high")
+    return (Lead(branches=[within], given=given, is_ordered=False),)
 
 
 def _by_provider(provider: str) -> Lead:

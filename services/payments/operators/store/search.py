@@ -120,14 +120,14 @@ async def _shortest(
     """The first that leads to so few payments that one statement looks at all of them; else the
     first whose payments an index has in order."""
     ordered = [lead for lead in leads if lead.is_ordered]
-    if len(leads) == len(ordered) <= 1:
+    if len(leads) == len(ordered) <= 1 and not any(lead.if_few for lead in leads):
         return [*ordered, EVERY][0]
-    for lead in leads:
+    for lead in (lead.if_few or lead for lead in leads):
         branches = " UNION ALL ".join(
             f"(SELECT 1 FROM {branch.source} LIMIT :most)" for branch in lead.branches
         )
         statement = text(_COUNT.format(branches=branches))
-        wanted = {**given, **lead.given, "most": LOOKED_MAX}
+        wanted = {**given, **lead.given, "most": LOOKED_MAX, "few": LOOKED_MAX}
         if (await connection.execute(statement, wanted)).scalar_one() < LOOKED_MAX:
             return lead
     return [*ordered, EVERY][0]
@@ -145,7 +145,8 @@ async def _look(
     )
     until = shown("min(l.created_at)")
     statement = text(_LOOK.format(limit=limit, branches=branches, until=until))
-    return (await connection.execute(statement, {**given, **lead.given, "looked": most})).one()
+    wanted = {**given, **lead.given, "looked": most, "few": LOOKED_MAX}
+    return (await connection.execute(statement, wanted)).one()
 
 
 def _given(sought: Sought, before: UUID | None) -> dict[str, Any]:
