@@ -18,6 +18,7 @@ def test_the_stored_names_of_holds_are_those_of_existing_rows() -> None:
     assert {cause.value for cause in HELD_FOR} == {
         *("held_amount_mismatch", "held_discarded_by_operator", "held_disputed"),
         "held_late_funds",
+        "held_operator",
         *("held_late_success", "held_outcome_unknown", "held_payout_failed"),
         *("held_payout_unconfirmed", "held_provider_contradicts_itself", "held_provider_unknown"),
         *("held_refund_failed", "held_refund_reversed", "held_step_failed", "held_unknown_status"),
