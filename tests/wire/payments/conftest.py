@@ -1,8 +1,9 @@
 """payments behind a real server and on a real database, with the other services as fakes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
 from services.payments.merchants.tokens.opening import Tokens, TokenSettings, own_tokens
 from services.payments.mesh.corridors import HeldCorridors
-from services.payments.model.corridor_version import OURSELVES
+from services.payments.model.corridor_version import OURSELVES, CorridorVersion
 from services.payments.operators.corridors import START, CorridorVersions
 from services.payments.operators.exposure import ExposureWatch
 from services.payments.operators.exposure_limits import ExposureLimitsFile
@@ -187,10 +188,18 @@ async def serving_payments(
     assert await unexplained(engine) == []
 
 
+class _Counting(PostgresCorridorVersions):
+    """The versions at the moment from which the newest counts."""
+
+    async def open(self) -> tuple[datetime, Sequence[CorridorVersion]]:
+        now, versions = await super().open()
+        return max([now, *(one.effective_at for one in versions)]), versions
+
+
 async def _held(engine: AsyncEngine, folder: Path) -> HeldCorridors:
     """The corridors of a folder; by a clock that stands, so that a reading never grows old."""
     await PostgresCorridors(engine).add(canonical(read_folder(folder)), OURSELVES, START, None)
-    held = HeldCorridors(PostgresCorridorVersions(engine), live=False, clock=lambda: 0.0)
+    held = HeldCorridors(_Counting(engine), live=False, clock=lambda: 0.0)
     await held.load()
     return held
 
