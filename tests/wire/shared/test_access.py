@@ -28,10 +28,14 @@ CALLS = [f"/{name}/{method.name}" for name, service in OURS.items() for method i
 # operators from the console too.
 INSIDE = {
     "/caravel.fees.v1.FeeService/CalculateFees": {"payments", "operator"},
+    "/caravel.fees.v1.FeeService/CheckCorridors": {"payments"},
+    "/caravel.fx.v1.FxService/CheckCorridors": {"payments"},
+    "/caravel.providers.v1.ProviderService/CheckCorridors": {"payments"},
     "/caravel.fx.v1.FxService/GetRates": {"payments", "worker", "operator"},
     "/caravel.providers.v1.ProviderService/Execute": {"worker"},
     "/caravel.providers.v1.ProviderService/LookUp": {"payments", "worker"},
     "/caravel.providers.v1.ProviderService/ListEvents": {"worker"},
+    "/caravel.providers.v1.ProviderService/LookUpDispute": {"worker"},
     "/caravel.providers.v1.ProviderService/ReadWebhooks": {"payments"},
     "/caravel.providers.v1.ProviderService/ResolveRecipient": {"payments"},
     "/caravel.providers.v1.ProviderService/ListProviders": {"payments", "worker", "operator"},
