@@ -54,6 +54,8 @@ class Options:
     lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # Ends with the first audit that finds something broken.
     until_broken: bool = False
+    # Ends with the first audit, whatever it finds.
+    brief: bool = False
     # Leaves the database behind also where nothing is wrong.
     keep: bool = False
     # Rewrites what a process is started with.
@@ -180,6 +182,8 @@ async def _phases(run: _Run) -> None:
     await run.driver.final_reads()
     await _rest(run, "final reads")
     await _audit(run, "after healing")
+    if run.options.brief:
+        return
     await books.let_unknowns_age(run.mesh.owner_url)
     await watch.until_held(run.mesh.owner_url, run.options.liveness_seconds)
     await _rest(run, "unknown for long")
