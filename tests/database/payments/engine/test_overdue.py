@@ -2,7 +2,7 @@
 its time, for a person, or for its merchant is not. Events about no payment of ours are listed, and
 given to their payment once it exists."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,9 +27,7 @@ from services.payments.operators.usecases import Operating
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.payments.webhooks_in.store.inbox import PostgresInbox
-from services.shared.db import open_engine
 from services.shared.money import Money
-from tests.conftest import Database
 from tests.fakes import ScriptedProviders
 from tests.makers import CAPABILITIES, make_capabilities, make_new_payment, make_payment
 from tests.poison import rows, run
@@ -39,14 +37,6 @@ EXPECTED = expected_times(CAPABILITIES)
 REFUSED = Answer(
     outcome=Outcome.UNKNOWN, failure=Failure(code="request_refused", message="answered 400")
 )
-
-
-@pytest.fixture
-async def owner(database: Database) -> AsyncIterator[AsyncEngine]:
-    """The owner's connections, which may change what only grows."""
-    opened = open_engine(database.owner_url, pool_size=2, application="owner")
-    yield opened
-    await opened.dispose()
 
 
 async def _create(engine: AsyncEngine, **changes: Any) -> Payment:
@@ -69,12 +59,12 @@ async def _unknown(engine: AsyncEngine) -> Payment:
     return payment
 
 
-async def _age(owner: AsyncEngine, seconds: int) -> None:
+async def _age(engine: AsyncEngine, seconds: int) -> None:
     """Everything has happened so much earlier; what is due stays due."""
     earlier = f"- interval '{seconds} seconds'"
-    await run(owner, f"UPDATE payments SET created_at = created_at {earlier}")
-    await run(owner, "ALTER TABLE payment_events DISABLE TRIGGER USER")
-    await run(owner, f"UPDATE payment_events SET occurred_at = occurred_at {earlier}")
+    await run(engine, f"UPDATE payments SET created_at = created_at {earlier}")
+    await run(engine, "ALTER TABLE payment_events DISABLE TRIGGER USER")
+    await run(engine, f"UPDATE payment_events SET occurred_at = occurred_at {earlier}")
 
 
 async def _listed(engine: AsyncEngine, **place: Any) -> Sequence[OverduePayment]:
@@ -90,12 +80,12 @@ async def _counted(engine: AsyncEngine) -> list[tuple[str, str, str, str, int]]:
 
 
 async def test_open_payments_are_counted_by_state_provider_corridor_and_age(
-    engine: AsyncEngine, owner: AsyncEngine
+    engine: AsyncEngine,
 ) -> None:
     await _unknown(engine)
-    await run(owner, "UPDATE payments SET created_at = now() - interval '31 minutes'")
+    await run(engine, "UPDATE payments SET created_at = now() - interval '31 minutes'")
     newer = await _create(engine)
-    await run(owner, f"UPDATE payments SET created_at = now() WHERE id = '{newer.id}'")
+    await run(engine, f"UPDATE payments SET created_at = now() WHERE id = '{newer.id}'")
     watch = PostgresWatch(engine, EXPECTED)
 
     assert (await watch.look()).open == {
@@ -103,17 +93,17 @@ async def test_open_payments_are_counted_by_state_provider_corridor_and_age(
         ("CREATED", "stripe", "us-ng", "0"): 1,
     }
 
-    await run(owner, "UPDATE payments SET hold_reason = 'outcome_unknown' WHERE state = 'CREATED'")
-    await run(owner, "UPDATE payments SET state = 'EXPIRED' WHERE state = 'COLLECTING'")
+    await run(engine, "UPDATE payments SET hold_reason = 'outcome_unknown' WHERE state = 'CREATED'")
+    await run(engine, "UPDATE payments SET state = 'EXPIRED' WHERE state = 'COLLECTING'")
     assert (await watch.look()).open == {("ON_HOLD", "stripe", "us-ng", "0"): 1}
 
 
 async def test_a_payment_without_progress_is_listed_with_the_last_that_is_known(
-    engine: AsyncEngine, owner: AsyncEngine
+    engine: AsyncEngine,
 ) -> None:
     payment = await _unknown(engine)
     assert await _listed(engine) == []
-    await _age(owner, 31 * 60)
+    await _age(engine, 31 * 60)
 
     (late,) = await _listed(engine)
 
@@ -145,28 +135,28 @@ async def test_a_payment_without_progress_is_listed_with_the_last_that_is_known(
     ],
 )
 async def test_only_what_the_engine_should_have_carried_on_is_overdue(
-    engine: AsyncEngine, owner: AsyncEngine, change: str, is_late: bool
+    engine: AsyncEngine, change: str, is_late: bool
 ) -> None:
     await _unknown(engine)
-    await _age(owner, 31 * 60)
+    await _age(engine, 31 * 60)
 
-    await run(owner, f"UPDATE payments SET {change}")
+    await run(engine, f"UPDATE payments SET {change}")
 
     assert (len(await _listed(engine)) == 1) is is_late
     assert (len(await _counted(engine)) == 1) is is_late
 
 
 async def test_a_hold_past_its_deadline_is_listed_and_one_within_it_is_not(
-    engine: AsyncEngine, owner: AsyncEngine
+    engine: AsyncEngine,
 ) -> None:
     payment = await _create(engine)
     hold = "UPDATE payments SET hold_reason = 'amount_mismatch', due_at = NULL,"
     waits = "waiting_since = now() - interval '4 days', deadline_at = now()"
 
-    await run(owner, f"{hold} {waits} + interval '1 hour'")
+    await run(engine, f"{hold} {waits} + interval '1 hour'")
     assert await _listed(engine) == []
 
-    await run(owner, f"{hold} {waits} - interval '1 day'")
+    await run(engine, f"{hold} {waits} - interval '1 day'")
     (listed,) = await _listed(engine)
     assert (listed.payment_id, listed.within) == (payment.id, timedelta(days=3))
     (count,) = (await PostgresWatch(engine, EXPECTED).look()).overdue
@@ -183,12 +173,12 @@ WAITS = {
 
 @pytest.mark.parametrize("waiting", Waiting)
 async def test_all_that_waits_for_a_person_is_listed_where_it_is_asked_for(
-    engine: AsyncEngine, owner: AsyncEngine, waiting: Waiting
+    engine: AsyncEngine, waiting: Waiting
 ) -> None:
     payment = await _create(engine)
     until = "now() + interval '1 day'"
     await run(
-        owner,
+        engine,
         f"UPDATE payments SET {WAITS[waiting]}, due_at = {until}, deadline_at = {until}, "
         "waiting_since = now() - interval '2 days'",
     )
@@ -204,37 +194,35 @@ async def test_all_that_waits_for_a_person_is_listed_where_it_is_asked_for(
         assert [one.payment_id for one in alone] == ([payment.id] if asked is waiting else [])
     assert await _listed(engine, waiting=True, waiting_for=[*Waiting]) == [listed]
     # Once in the list, also where it is overdue by its state and past its deadline.
-    await _age(owner, 7_200)
-    await run(owner, "UPDATE payments SET due_at = now(), deadline_at = now()")
+    await _age(engine, 7_200)
+    await run(engine, "UPDATE payments SET due_at = now(), deadline_at = now()")
     assert len(await _listed(engine, waiting=True)) == len(await _listed(engine)) == 1
 
 
 async def test_a_completed_payment_without_an_answer_to_its_last_look_up_is_listed(
-    engine: AsyncEngine, owner: AsyncEngine
+    engine: AsyncEngine,
 ) -> None:
     bank = make_capabilities("local_wallet", success_final_after=timedelta(days=7))
     expected = expected_times({**CAPABILITIES, "local_wallet": bank})
     await _create(engine)
-    await run(owner, "UPDATE payments SET state = 'COMPLETED', due_at = now()")
+    await run(engine, "UPDATE payments SET state = 'COMPLETED', due_at = now()")
 
     async def listed() -> Sequence[OverduePayment]:
         return await PostgresOperations(engine).overdue(
             expected, merchant_id="sandbox", waiting=False, after=None, limit=10
         )
 
-    await _age(owner, 7 * 86_400 + 29 * 60)
+    await _age(engine, 7 * 86_400 + 29 * 60)
     assert await listed() == []
-    await _age(owner, 120)
+    await _age(engine, 120)
     (late,) = await listed()
     assert (late.state, late.provider, late.waiting_for) == ("COMPLETED", "local_wallet", None)
 
 
-async def test_the_list_has_pages_and_shows_a_merchants_own(
-    engine: AsyncEngine, owner: AsyncEngine
-) -> None:
+async def test_the_list_has_pages_and_shows_a_merchants_own(engine: AsyncEngine) -> None:
     for _ in range(3):
         await _create(engine)
-    await _age(owner, 3_600)
+    await _age(engine, 3_600)
 
     first = await _listed(engine, limit=2)
     rest = await _listed(engine, after=(first[-1].since, first[-1].payment_id))
@@ -249,27 +237,25 @@ async def test_the_list_has_pages_and_shows_a_merchants_own(
 
 
 @pytest.mark.parametrize("due_at", ["NULL", "now() + interval '11 minutes'"])
-async def test_an_audit_finds_what_the_list_would_miss(
-    engine: AsyncEngine, owner: AsyncEngine, due_at: str
-) -> None:
+async def test_an_audit_finds_what_the_list_would_miss(engine: AsyncEngine, due_at: str) -> None:
     await _unknown(engine)
     invariant = "no open payment is where the list of the overdue does not look"
 
     async def violations() -> int:
-        report = await PostgresAudit(owner, overdue_seconds=60).report()
+        report = await PostgresAudit(engine, overdue_seconds=60).report()
         (found,) = [f for f in report.findings if f.invariant == invariant]
         return found.violations
 
     assert await violations() == 0
-    await run(owner, f"UPDATE payments SET due_at = {due_at}")
+    await run(engine, f"UPDATE payments SET due_at = {due_at}")
     assert await violations() == 1
 
 
-async def test_an_audit_counts_by_the_usual_times(engine: AsyncEngine, owner: AsyncEngine) -> None:
+async def test_an_audit_counts_by_the_usual_times(engine: AsyncEngine) -> None:
     await _unknown(engine)
-    await _age(owner, 2 * 86_400)
+    await _age(engine, 2 * 86_400)
 
-    report = await PostgresAudit(owner, overdue_seconds=60).report()
+    report = await PostgresAudit(engine, overdue_seconds=60).report()
 
     assert [(late.state, late.age, late.payments) for late in report.overdue] == [
         ("COLLECTING", "1d", 1)
@@ -352,9 +338,7 @@ async def test_it_is_given_to_its_payment_once_that_exists(engine: AsyncEngine) 
     assert [event.event_id for event in work.inbox] == ["evt_1"]
 
 
-async def test_an_operator_gives_one_up_or_has_it_tried_again(
-    engine: AsyncEngine, owner: AsyncEngine
-) -> None:
+async def test_an_operator_gives_one_up_or_has_it_tried_again(engine: AsyncEngine) -> None:
     operating, ada = _operating(engine), Operator(name="ada")
     new = make_new_payment()
     await PostgresInbox(engine).receive([_arrival(new.payment)])
@@ -366,20 +350,18 @@ async def test_an_operator_gives_one_up_or_has_it_tried_again(
     await operating.discard(name, ada)
 
     assert await _letters(engine) == []
-    report = await PostgresAudit(owner, overdue_seconds=60).report()
+    report = await PostgresAudit(engine, overdue_seconds=60).report()
     assert report.broken == []
-    await run(owner, "UPDATE webhook_inbox SET state = 'UNMATCHED'")
+    await run(engine, "UPDATE webhook_inbox SET state = 'UNMATCHED'")
     await PostgresPayments(engine).create([new])
     await operating.requeue(name, ada)
     assert await _letters(engine) == []
     assert await rows(engine, "SELECT state FROM webhook_inbox") == [("PENDING",)]
 
 
-async def test_the_list_comes_also_while_providers_is_away(
-    engine: AsyncEngine, owner: AsyncEngine
-) -> None:
+async def test_the_list_comes_also_while_providers_is_away(engine: AsyncEngine) -> None:
     await _unknown(engine)
-    await _age(owner, 3_600)
+    await _age(engine, 3_600)
 
     page, last = await _operating(engine).overdue(
         merchant_id="sandbox", waiting=False, after=None, limit=10

@@ -18,8 +18,6 @@ from services.payments.engine.worker import Worker
 from services.payments.model.attempt import Answer
 from services.payments.model.payment import Payment, State
 from services.payments.orders.store.payments import PostgresPayments
-from services.shared.db import open_engine
-from tests.conftest import Database
 from tests.fakes import FixedRates, ScriptedProviders
 from tests.logs import logged
 from tests.makers import CAPABILITIES, make_new_payment
@@ -50,14 +48,6 @@ class Choosy(Decider):
         if self._settles and work.payment.id == self._poison:
             raise RuntimeError("the account of Ada Lovelace")
         return super().settle(work, answer, now)
-
-
-@pytest.fixture
-async def owner(database: Database) -> AsyncIterator[AsyncEngine]:
-    """The owner's connections, which may do what no application may."""
-    opened = open_engine(database.owner_url, pool_size=1, application="owner")
-    yield opened
-    await opened.dispose()
 
 
 @asynccontextmanager
@@ -179,13 +169,11 @@ async def test_a_change_that_the_database_refuses_fails_alone(
     assert error == "DatabaseMistake: UniqueViolationError SQLSTATE 23505 payment_events_pkey"
 
 
-async def test_a_result_that_the_database_refuses_fails_alone(
-    engine: AsyncEngine, owner: AsyncEngine
-) -> None:
+async def test_a_result_that_the_database_refuses_fails_alone(engine: AsyncEngine) -> None:
     payments = await _create(engine, 21)
     poison = payments[10].id
     await run(
-        owner,
+        engine,
         f"ALTER TABLE postings ADD CONSTRAINT no_luck CHECK (payment_id <> '{poison}')",
     )
 
