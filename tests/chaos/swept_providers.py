@@ -10,7 +10,7 @@ import aiohttp
 
 from services.providers.adapters import ADAPTERS
 from services.providers.config import Config
-from services.providers.domain import EventPage, Kind, Operation, OperationResult
+from services.providers.domain import Dispute, EventPage, Kind, Operation, OperationResult
 from services.providers.ports import Adapter
 from services.shared.clock import SystemClock
 from tests.chaos.failpoints import Failpoints
@@ -50,6 +50,9 @@ class SweptAdapter:
 
     async def list_events(self, since: datetime | None, page: str) -> EventPage:
         return cast(EventPage, await self._inner.list_events(since, page))
+
+    async def look_up_dispute(self, provider_reference: str) -> Dispute | None:
+        return cast("Dispute | None", await self._inner.look_up_dispute(provider_reference))
 
     async def _send(
         self, operation: Operation, call: Callable[[Operation], Awaitable[OperationResult]]
