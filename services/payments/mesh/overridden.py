@@ -8,6 +8,9 @@ from services.payments.mesh.ports import RateQuery, Rates
 from services.payments.model.quote import RateOverride, RateTrail
 from services.shared.errors import DomainError, Unavailable
 
+# The rates are asked for again where an override begins or ends meanwhile, and then no more.
+QUESTIONS_MAX = 2
+
 
 class Overrides(Protocol):
     """The overrides of rates that operators have agreed on."""
@@ -26,15 +29,21 @@ class OverriddenRates:
 
     async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         """See Rates.get."""
+        corridors = {query.corridor_id for query in queries}
+        answers: Sequence[RateTrail | DomainError] = ()
         in_force = await self._overrides.in_force()
-        if in_force.keys().isdisjoint(query.corridor_id for query in queries):
-            return await self._rates.get(queries)
-        queries = [replace(one, override=in_force.get(one.corridor_id)) for one in queries]
-        answers = await self._rates.get(queries)
-        # One may have ended meanwhile, by its time or by an operator.
-        still = await self._overrides.in_force()
+        for _ in range(QUESTIONS_MAX):
+            if corridors.isdisjoint(in_force):
+                return await self._rates.get(queries)
+            answers = await self._rates.get(
+                [replace(one, override=in_force.get(one.corridor_id)) for one in queries]
+            )
+            # One may have begun or ended meanwhile, by its time or by an operator.
+            in_force, asked = await self._overrides.in_force(), in_force
+            if all(in_force.get(one) == asked.get(one) for one in corridors):
+                break
         return [
-            _held_to(still.get(query.corridor_id), answer)
+            _held_to(in_force.get(query.corridor_id), answer)
             for query, answer in zip(queries, answers, strict=True)
         ]
 

@@ -54,8 +54,20 @@ async def test_a_rate_without_the_override_that_was_asked_for_is_refused() -> No
     assert isinstance(refused, Unavailable)
 
 
-async def test_a_rate_by_an_override_that_ended_while_fx_was_asked_is_refused() -> None:
-    rates = OverriddenRates(Asked(), InForce({"us-ng": make_override()}, {}))
+async def test_a_rate_by_an_override_that_ended_while_fx_was_asked_is_asked_for_again() -> None:
+    asked, override = Asked(), make_override()
+    rates = OverriddenRates(asked, InForce({"us-ng": override}, {}))
+
+    [market] = await rates.get([RateQuery(corridor_id="us-ng")])
+
+    assert isinstance(market, RateTrail)
+    assert market.override is None
+    assert [one.override for one in asked.queries] == [override, None]
+
+
+async def test_overrides_that_change_again_and_again_end_in_a_refusal() -> None:
+    first, second = make_override(), replace(make_override(), override_id="ovr_2")
+    rates = OverriddenRates(Asked(), InForce({"us-ng": first}, {"us-ng": second}, {"us-ng": first}))
 
     [refused] = await rates.get([RateQuery(corridor_id="us-ng")])
 
