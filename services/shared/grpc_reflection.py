@@ -170,10 +170,17 @@ def _has_member(owner: str, member: str) -> bool:
 
 
 def _with_needed(file: Any) -> Mapping[str, bytes]:
-    found = {file.name: bytes(file.serialized_pb)}
-    for needed in file.dependencies:
-        found |= {name: text for name, text in _with_needed(needed).items() if name not in found}
-    return found
+    """The file and all that it needs, each before those that it needs itself."""
+    found: dict[str, bytes] = {}
+
+    def add(one: Any) -> None:
+        if one.name not in found:
+            for needed in one.dependencies:
+                add(needed)
+            found[one.name] = bytes(one.serialized_pb)
+
+    add(file)
+    return dict(reversed(found.items()))
 
 
 def _describe_new_version() -> None:
