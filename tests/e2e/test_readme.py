@@ -33,6 +33,7 @@ RUN_ELSEWHERE = {
     "alembic": "test_migrations",
     "python": "its module is looked for",
     "buf": "./caravel check",
+    "OTEL_": "test_traces, with a collector",
     "git": "about the reader's own checkout",
     "curl -X PUT $SIMULATOR_URL": "test_faults; it would have the providers misbehave for others",
 }
