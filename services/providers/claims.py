@@ -1,7 +1,6 @@
 """Asks providers how claims against collections stand, within the limits of each provider. Their
 events are read in the adapters; the money of a claim is what this question brings."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -56,10 +55,9 @@ class Claims:
         self, provider: str, adapter: DisputeKeeper, provider_reference: str
     ) -> Dispute | None:
         try:
-            async with asyncio.timeout(self._within_seconds):
-                async with self._gates[provider].enter(self._within_seconds) as entered:
-                    if entered:
-                        return await adapter.look_up_dispute(provider_reference)
+            return await self._gates[provider].asked(
+                self._within_seconds, lambda: adapter.look_up_dispute(provider_reference)
+            )
         except TimeoutError:
-            pass
-        raise Unavailable("The provider has not answered in time.", provider=provider)
+            words = "The provider has not answered in time."
+            raise Unavailable(words, provider=provider) from None

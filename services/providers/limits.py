@@ -5,6 +5,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
 
 # More at once would only make a slow provider slower.
 CONCURRENCY_DEFAULT = 64
@@ -94,6 +97,14 @@ class Gate:
         finally:
             if taken:
                 self.leave()
+
+    async def asked(self, seconds: float, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer to a question that moves nothing, asked once there is a place. Raises
+        TimeoutError where place and answer take longer than that."""
+        async with asyncio.timeout(seconds), self.enter(seconds) as entered:
+            if not entered:
+                raise TimeoutError
+            return await ask()
 
     async def _paced(self, until: float) -> bool:
         if self._opens > until:

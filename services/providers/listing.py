@@ -1,7 +1,6 @@
 """Reads the lists of events that providers keep, within the limits of each provider, so that an
 event whose webhooks were all lost is found."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -53,10 +52,9 @@ class Listing:
         self, provider: str, adapter: EventLister, since: datetime | None, page: str
     ) -> EventPage:
         try:
-            async with asyncio.timeout(self._within_seconds):
-                async with self._gates[provider].enter(self._within_seconds) as entered:
-                    if entered:
-                        return await adapter.list_events(since, page)
+            return await self._gates[provider].asked(
+                self._within_seconds, lambda: adapter.list_events(since, page)
+            )
         except TimeoutError:
-            pass
-        raise Unavailable("The provider has not answered in time.", provider=provider)
+            words = "The provider has not answered in time."
+            raise Unavailable(words, provider=provider) from None

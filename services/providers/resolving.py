@@ -2,7 +2,6 @@
 is asked where a provider does not answer; whatever goes wrong is no answer. The name is logged
 nowhere."""
 
-import asyncio
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -59,9 +58,9 @@ class Resolving:
         self, name: str, adapter: Resolver, recipient: Recipient, currency: str, ends: float
     ) -> Holder:
         try:
-            async with asyncio.timeout(ends - time.monotonic()):
-                async with self._gates[name].enter(ends - time.monotonic()) as entered:
-                    return await adapter.resolve(recipient, currency) if entered else UNANSWERED
+            return await self._gates[name].asked(
+                ends - time.monotonic(), lambda: adapter.resolve(recipient, currency)
+            )
         except TimeoutError:
             return UNANSWERED
         except Exception as error:  # noqa: BLE001 - a question is never worth an error of the call

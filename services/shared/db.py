@@ -103,8 +103,7 @@ def open_engine(
         **({} if reads_all else BY_KEY),
     }
     engine = create_async_engine(
-        # The database's name is here for those who compare engines; the driver reads it itself.
-        f"{DRIVER}/{urlsplit(address()).path.lstrip('/')}",
+        DRIVER,
         pool_size=pool_size,
         pool_logging_name=application,
         max_overflow=0,

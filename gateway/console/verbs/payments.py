@@ -1,5 +1,7 @@
 """The verbs on proposals, payments and dead letters."""
 
+from functools import partial
+
 from gateway.console.fields import Field
 from gateway.console.verbs.model import NOTE, Verb
 from services.shared.money import SOURCE_CURRENCY
@@ -47,8 +49,10 @@ PROPOSAL_VERBS = (
         only_when=_OPEN,
     ),
 )
+# A verb on the payment that the page is about.
+_on_payment = partial(Verb, subject=(TRANSACTION_ID,), shows="InspectPayment", back=_PAYMENT)
 PAYMENT_VERBS = (
-    Verb(
+    _on_payment(
         "release",
         "Release the hold",
         "The payment is due at once, and the engine decides again by the evidence. It may come to "
@@ -65,12 +69,9 @@ PAYMENT_VERBS = (
         call="ReleaseHold",
         proposal="release_hold",
         preview="release_hold",
-        subject=(TRANSACTION_ID,),
-        shows="InspectPayment",
-        back=_PAYMENT,
         only_when={"payment.status": ("ON_HOLD",)},
     ),
-    Verb(
+    _on_payment(
         "resolve",
         "State the outcome",
         "It counts like the provider's own definitive answer. The provider is asked first. After a "
@@ -110,9 +111,6 @@ PAYMENT_VERBS = (
         call="ResolveAttempt",
         proposal="resolve_attempt",
         preview="resolve_attempt",
-        subject=(TRANSACTION_ID,),
-        shows="InspectPayment",
-        back=_PAYMENT,
         only_when={"payment.status": ("ON_HOLD",)},
         is_final=True,
     ),
@@ -134,31 +132,25 @@ _RECIPIENT_FIELDS = tuple(
     for name in names.split()
 )
 ENGINE_VERBS = (
-    Verb(
+    _on_payment(
         "try",
         "Try now",
         "The payment is due at once, and its back-off ends.",
         (NOTE,),
         call="TryNow",
         preview="try_now",
-        subject=(TRANSACTION_ID,),
-        shows="InspectPayment",
-        back=_PAYMENT,
         only_when={"state": (*_OPEN_STATES, "REFUNDING")},
     ),
-    Verb(
+    _on_payment(
         "hold",
         "Put on hold",
         "Nothing more is sent until a release. A request that was sent before is not called back.",
         (Field("note", "Reason", "area", "Kept in the log of actions.", is_required=True),),
         call="PlaceHold",
         preview="place_hold",
-        subject=(TRANSACTION_ID,),
-        shows="InspectPayment",
-        back=_PAYMENT,
         only_when={"state": (*_OPEN_STATES, *_WAITING_STATES), "payment.hold": (None,)},
     ),
-    Verb(
+    _on_payment(
         "force",
         "Force the payout",
         "The chosen offramp pays it out. Every payout that was sent is asked about first.",
@@ -174,14 +166,11 @@ ENGINE_VERBS = (
         call="ForcePayout",
         proposal="force_payout",
         preview="force_payout",
-        subject=(TRANSACTION_ID,),
-        shows="InspectPayment",
-        back=_PAYMENT,
         is_keyed=True,
         only_when={"state": ("CONVERTED", "PAYING_OUT", "ACTION_REQUIRED", "RETURNED")},
         is_final=True,
     ),
-    Verb(
+    _on_payment(
         "refund",
         "Refund",
         "The sender gets a part back, or all that is left, in the place of the merchant's request.",
@@ -195,9 +184,6 @@ ENGINE_VERBS = (
         call="RefundPayment",
         proposal="refund_payment",
         preview="refund_payment",
-        subject=(TRANSACTION_ID,),
-        shows="InspectPayment",
-        back=_PAYMENT,
         is_keyed=True,
         only_when={
             "state": (
@@ -211,7 +197,7 @@ ENGINE_VERBS = (
         },
         is_final=True,
     ),
-    Verb(
+    _on_payment(
         "correct",
         "Correct the recipient",
         "The payment is paid out again, to this recipient. Nothing is taken over from the one "
@@ -220,9 +206,6 @@ ENGINE_VERBS = (
         call="CorrectPayment",
         proposal="correct_payment",
         preview="correct_payment",
-        subject=(TRANSACTION_ID,),
-        shows="InspectPayment",
-        back=_PAYMENT,
         is_keyed=True,
         only_when={"state": ("ACTION_REQUIRED", "RETURNED")},
         is_final=True,

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -15,6 +15,7 @@ from services.shared.text import is_storable
 DEFAULT_PAGE_SIZE = 50
 LARGEST_PAGE_SIZE = 200
 Place = TypeVar("Place")
+Item = TypeVar("Item")
 
 
 def read_page_size(page_size: int) -> int:
@@ -22,6 +23,12 @@ def read_page_size(page_size: int) -> int:
     if page_size < 0:
         raise field_invalid("page_size", "page_size must not be negative")
     return min(page_size or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
+
+
+def cut(found: Sequence[Item], limit: int) -> tuple[Sequence[Item], Item | None]:
+    """A page of what was read, where one item more was asked for than it has; and its last item, to
+    go on after, or None at the end."""
+    return found[:limit], found[limit - 1] if len(found) > limit else None
 
 
 def read_id_page(page_token: str, page_size: int) -> tuple[UUID | None, int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.base.paging import cut
 from services.payments.merchants.domain import (
     MerchantKey,
     Network,
@@ -62,10 +63,10 @@ class Keys:
         self, merchant_id: MerchantId, *, before: UUID | None, limit: int
     ) -> tuple[Sequence[Shown], UUID | None]:
         """A page, the newest first, and the id to go on before; None at the end."""
-        page = await self._store.page(merchant_id, before=before, limit=limit + 1)
+        found = await self._store.page(merchant_id, before=before, limit=limit + 1)
         now = await self._store.now()
-        shown = [Shown(key=key, now=now) for key in page[:limit]]
-        return shown, page[limit - 1].id if len(page) > limit else None
+        page, last = cut(found, limit)
+        return [Shown(key=key, now=now) for key in page], last.id if last else None
 
     async def roll(
         self, merchant_id: MerchantId, principal: Principal, key_id: str, *, overlap_hours: int

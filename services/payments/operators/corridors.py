@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from services.payments.base.paging import cut
 from services.payments.mesh.ports import CorridorCheck, CurrentCorridors
 from services.payments.mesh.starting import answered
 from services.payments.model.corridor_version import OURSELVES, CorridorVersion
@@ -121,8 +122,8 @@ class CorridorVersions:
         self, *, before: int | None, limit: int
     ) -> tuple[Sequence[CorridorVersion], int | None]:
         """A page, the newest first, and the number to go on before; None at the end."""
-        page = await self._store.page(before=before, limit=limit + 1)
-        return page[:limit], page[limit - 1].sequence if len(page) > limit else None
+        page, last = cut(await self._store.page(before=before, limit=limit + 1), limit)
+        return page, last.sequence if last else None
 
     async def _apply_ours(self, files: CorridorFiles, reason: str) -> CorridorVersion:
         await self.check(files)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.base.paging import cut
 from services.payments.merchants.domain import (
     Network,
     OperatorKey,
@@ -83,10 +84,9 @@ class OperatorKeys:
         self, *, before: UUID | None, limit: int
     ) -> tuple[Sequence[ShownKey], UUID | None]:
         """A page, the newest first, and the id to go on before; None at the end."""
-        page = await self._store.page(before=before, limit=limit + 1)
+        page, last = cut(await self._store.page(before=before, limit=limit + 1), limit)
         now = await self._store.now()
-        shown = [ShownKey(key=key, now=now) for key in page[:limit]]
-        return shown, page[limit - 1].id if len(page) > limit else None
+        return [ShownKey(key=key, now=now) for key in page], last.id if last else None
 
     async def revoke(self, principal: Principal, key_id: str) -> ShownKey:
         """The key, revoked now or before. Raises OperatorKeyNotFound."""

@@ -4,6 +4,7 @@ The text of a key is in no answer but that which makes it."""
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.payments.base.paging import cut
 from services.payments.merchants.domain import Merchant, check_future, read_key_id, read_merchant_id
 from services.payments.merchants.usecases import KeyOrder, Shown, new_key
 from services.payments.model.operator import Operator
@@ -40,8 +41,8 @@ class Merchants:
         self, *, before: str | None, limit: int
     ) -> tuple[Sequence[Merchant], str | None]:
         """A page, the newest first, and the id to go on before; None at the end."""
-        page = await self._store.page(before=before, limit=limit + 1)
-        return page[:limit], page[limit - 1].id if len(page) > limit else None
+        page, last = cut(await self._store.page(before=before, limit=limit + 1), limit)
+        return page, last.id if last else None
 
     async def disable(self, by: Operator, merchant_id: str) -> Merchant:
         """The merchant, disabled now or before. Raises MerchantNotFound."""
@@ -59,9 +60,9 @@ class Merchants:
         """A page of a merchant's keys, the newest first, and the id to go on before; None at the
         end. Raises MerchantNotFound."""
         of_merchant = read_merchant_id(merchant_id)
-        now, page = await self._store.keys(of_merchant, before=before, limit=limit + 1)
-        shown = [Shown(key=key, now=now) for key in page[:limit]]
-        return shown, page[limit - 1].id if len(page) > limit else None
+        now, found = await self._store.keys(of_merchant, before=before, limit=limit + 1)
+        page, last = cut(found, limit)
+        return [Shown(key=key, now=now) for key in page], last.id if last else None
 
     async def create_key(self, by: Operator, merchant_id: str, order: KeyOrder) -> Shown:
         """A merchant's first key, with its text.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.payments.base.paging import cut
 from services.payments.mesh.ports import CurrentCorridors
 from services.payments.model.operator import Operator
 from services.payments.model.pause import Pause, PauseKind, UnderWay
@@ -90,8 +91,9 @@ class Pausing:
     ) -> tuple[datetime, Sequence[Pause], UUID | None]:
         """The database's time, a page of pauses, the newest first, and the id to go on before; None
         at the end."""
-        now, page = await self._pauses.page(in_force=in_force, before=before, limit=limit + 1)
-        return now, page[:limit], page[limit - 1].id if len(page) > limit else None
+        now, found = await self._pauses.page(in_force=in_force, before=before, limit=limit + 1)
+        page, last = cut(found, limit)
+        return now, page, last.id if last else None
 
     async def pause(self, operator: Operator, order: PauseOrder) -> Pause:
         """Pauses a provider or a corridor.

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.payments.base.paging import cut
 from services.payments.engine.decisions.forced import PayoutStillOpen
 from services.payments.model.operator import Operator
 from services.payments.operators.agreed_verbs import AgreedVerb
@@ -91,8 +92,9 @@ class Proposing:
         self, *, state: ProposalState | None, before: UUID | None, limit: int
     ) -> tuple[Sequence[Proposal], UUID | None]:
         """A page, the newest first, and the id to go on before; None at the end."""
-        page = await self._stores.proposals.page(state=state, before=before, limit=limit + 1)
-        return page[:limit], page[limit - 1].id if len(page) > limit else None
+        found = await self._stores.proposals.page(state=state, before=before, limit=limit + 1)
+        page, last = cut(found, limit)
+        return page, last.id if last else None
 
     async def approve(self, operator: Operator, proposal_id: str, payload_sha256: str) -> Proposal:
         """Approves a proposal and does its verb, or finds that done before.
@@ -151,9 +153,10 @@ class Proposing:
     ) -> tuple[datetime, Sequence[AgreedOverride], UUID | None]:
         """The database's time, a page of overrides, the newest first, and the id to go on before;
         None at the end."""
-        page = await self._stores.overrides.page(before=before, limit=limit + 1)
+        found = await self._stores.overrides.page(before=before, limit=limit + 1)
         now = await self._stores.overrides.now()
-        return now, page[:limit], page[limit - 1].id if len(page) > limit else None
+        page, last = cut(found, limit)
+        return now, page, last.id if last else None
 
     async def end_override(
         self, operator: Operator, override_id: str

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.base.paging import cut
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.mesh.ports import Providers
 from services.payments.model.causes import Cause
@@ -57,8 +58,7 @@ class Operating:
         self, wanted: LetterFilter, *, limit: int
     ) -> tuple[Sequence[DeadLetter], DeadLetter | None]:
         """A page, the last set aside first, and where to go on after it; None at the end."""
-        page = await self._operations.dead_letters(wanted, limit=limit + 1)
-        return page[:limit], page[limit - 1] if len(page) > limit else None
+        return cut(await self._operations.dead_letters(wanted, limit=limit + 1), limit)
 
     async def overdue(
         self,
@@ -77,7 +77,7 @@ class Operating:
         except Unavailable:
             # The list is wanted most when something is away: the usual times have to do.
             capabilities = {}
-        page = await self._operations.overdue(
+        found = await self._operations.overdue(
             expected_times(capabilities),
             merchant_id=merchant_id,
             waiting=waiting,
@@ -85,24 +85,25 @@ class Operating:
             after=after,
             limit=limit + 1,
         )
-        return page[:limit], page[limit - 1] if len(page) > limit else None
+        return cut(found, limit)
 
     async def disputes(
         self, *, merchant_id: str | None, after: tuple[datetime, UUID] | None, limit: int
     ) -> tuple[Sequence[OpenDispute], OpenDispute | None]:
         """A page of the disputes that are not decided, the earliest deadline first, and the last of
         them, after which the next page begins; None at the end."""
-        page = await self._operations.disputes(
+        found = await self._operations.disputes(
             merchant_id=merchant_id, after=after, limit=limit + 1
         )
-        return page[:limit], page[limit - 1] if len(page) > limit else None
+        return cut(found, limit)
 
     async def actions(
         self, wanted: ActionFilter, *, before: UUID | None, limit: int
     ) -> tuple[Sequence[OperatorAction | UnreadableAction], UUID | None]:
         """A page of the log, the last action first, and the id to go on before; None at the end."""
-        page = await self._operations.actions(wanted, before=before, limit=limit + 1)
-        return page[:limit], page[limit - 1].id if len(page) > limit else None
+        found = await self._operations.actions(wanted, before=before, limit=limit + 1)
+        page, last = cut(found, limit)
+        return page, last.id if last else None
 
     async def requeue(self, dead_letter_id: str, operator: Operator) -> OperatorAction:
         """Has a dead letter tried again. Raises DeadLetterNotFound, ApprovalRequired,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.base.paging import cut
 from services.payments.model.payment import (
     Payment,
     RecordedEvent,
@@ -30,8 +31,9 @@ class Reading:
         self, merchant_id: MerchantId, wanted: PaymentFilter, *, before: UUID | None, limit: int
     ) -> tuple[Sequence[Payment | UnreadablePayment], UUID | None]:
         """A page, newest first, and the id to go on before; None at the end."""
-        page = await self._store.page(merchant_id, wanted, before=before, limit=limit + 1)
-        return page[:limit], page[limit - 1].id if len(page) > limit else None
+        found = await self._store.page(merchant_id, wanted, before=before, limit=limit + 1)
+        page, last = cut(found, limit)
+        return page, last.id if last else None
 
     async def events(
         self, merchant_id: MerchantId, transaction_id: str

@@ -95,9 +95,9 @@ class Decider:
 
     def plan(self, work: Work) -> Plan:
         """The next move of a claimed payment."""
-        if self.claims_to_ask(work):
-            return _ask(work, Call.LOOK_UP_CLAIMS)
         if work.claims:
+            if self.claims_to_ask(work):
+                return _ask(work, Call.LOOK_UP_CLAIMS)
             return rest(work, self.note_claims(work, chargebacks.NO_ANSWERS, work.claimed_at))
         plan = self._plan(work)
         if plan.call is Call.SEND or plan.work.to_send is not None:

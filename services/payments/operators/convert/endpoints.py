@@ -7,7 +7,7 @@ from uuid import UUID
 from caravel.payments.v1 import overview_pb2
 
 from services.payments.base.convert import optional_timestamp, timestamp
-from services.payments.base.paging import read_page_size, read_token, write_token
+from services.payments.base.paging import cut, read_page_size, read_token, write_token
 from services.payments.operators.endpoints import MerchantEndpoint
 from services.shared.text import limited_text
 
@@ -36,11 +36,10 @@ def write_endpoints(
     limit: int,
 ) -> overview_pb2.ListMerchantEndpointsResponse:
     """A page, which has one more endpoint than it shows where another page follows."""
-    token = ""
-    if len(page) > limit:
-        token = write_token([request.merchant_id, str(page[limit - 1].id)])
+    shown, last = cut(page, limit)
+    token = write_token([request.merchant_id, str(last.id)]) if last else ""
     return overview_pb2.ListMerchantEndpointsResponse(
-        endpoints=[_write(one) for one in page[:limit]], next_page_token=token
+        endpoints=[_write(one) for one in shown], next_page_token=token
     )
 
 

@@ -9,7 +9,7 @@ revision = "0036"
 down_revision = "0035"
 
 APPLICATION_ROLE = "caravel_app"
-# Whoever holds it adds the next entry; any number that is no other lock's in this database.
+# Its holder adds the next entry; any number that is no other lock's in this database.
 LOCK = 7251990002
 
 
