@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ async def _everything(
         options.certain,
         lies_in_addition=options.lies,
     )
-    mesh = (FailoverMesh if options.losses else ChaosMesh)(
+    lost = partial(FailoverMesh, synchronous=options.synchronous)
+    mesh = (lost if options.losses else ChaosMesh)(
         data_dir=folder / "mesh",
         payments=topology.payments,
         workers=topology.workers,
@@ -132,8 +134,6 @@ async def _everything(
         corridors_dir=corridors.write(folder / "corridors", short=plan.has_short_quotes),
         rng=random.Random(f"proxies {seed}"),
     )
-    if isinstance(mesh, FailoverMesh):
-        mesh.synchronous = options.synchronous
     history = History(folder)
     async with Receiver(folder, random.Random(f"receiver {seed}")) as receiver, mesh:
         driver = Driver(

@@ -2,6 +2,7 @@
 operators CARAVEL_OPERATORS_URL and CARAVEL_OPERATORS_GRPC_TARGET; or else one that `./caravel up`
 starts here, on free ports and in a folder of its own."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -28,7 +29,7 @@ PORT_FLAGS = ("--port", "--grpc-port", "--operators-port", "--operators-grpc-por
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mesh:
     """Where a running mesh listens, and its data folder where it is ours."""
 
@@ -95,6 +96,19 @@ def _caravel(*words: str, **variables: str) -> str:
     # Asserted, so that whoever reads the failure reads the reason.
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
+
+
+async def carried_out(mesh: Mesh, *words: str) -> "subprocess.CompletedProcess[str]":
+    """A command on the folder of the mesh that the ring has started, at its end, a good one or
+    not."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        [CARAVEL, *words, "--data-dir", str(mesh.data_dir)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.conftest import CARAVEL, Mesh, Rest
+from tests.e2e.conftest import Mesh, Rest, carried_out
 from tests.polling import until
 
 SHIPPED = ROOT / "deploy" / "corridors"
@@ -28,14 +27,7 @@ def _ours(mesh: Mesh) -> None:
 
 
 async def corridors(mesh: Mesh, *words: str) -> tuple[int, str]:
-    run = await asyncio.to_thread(
-        subprocess.run,
-        [CARAVEL, "corridors", *words, "--data-dir", str(mesh.data_dir)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    run = await carried_out(mesh, "corridors", *words)
     return run.returncode, run.stdout + run.stderr
 
 

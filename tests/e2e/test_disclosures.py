@@ -1,12 +1,9 @@
 """A sender sees the facts of a price as JSON and as a page, and its figures can be recomputed."""
 
-import asyncio
-import subprocess
-
 import aiohttp
 import pytest
 
-from tests.e2e.conftest import CARAVEL, Mesh, Rest
+from tests.e2e.conftest import Mesh, Rest, carried_out
 
 
 async def test_a_receipt_is_a_page_that_may_load_nothing(mesh: Mesh, rest: Rest) -> None:
@@ -46,13 +43,6 @@ async def test_each_figure_of_a_payment_is_recomputed(mesh: Mesh, rest: Rest) ->
     assert {step["finding"] for step in explained["steps"]} == {"AGREES"}
     if mesh.data_dir is None:
         pytest.skip("the database of a mesh that runs elsewhere is not at hand")
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [CARAVEL, "explain", name, "--data-dir", mesh.data_dir],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = await carried_out(mesh, "explain", name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith(f"{len(explained['steps'])} figures agree.")

@@ -1,8 +1,6 @@
 """A claim against a collection as a merchant and an operator meet it: raised at Stripe, shown,
 sent, posted, and listed until it is decided."""
 
-import asyncio
-import subprocess
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -10,7 +8,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 
-from tests.e2e.conftest import CARAVEL, Mesh, Rest
+from tests.e2e.conftest import Mesh, Rest, carried_out
 from tests.polling import until
 from tests.receiver import Receiver, receiving
 
@@ -55,14 +53,7 @@ async def _at_stripe(mesh: Mesh, path: str, **body: Any) -> Any:
 
 async def _lost(mesh: Mesh) -> Decimal:
     """The balance of chargebacks by `verify`, which finds the books right."""
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [CARAVEL, "verify", "--data-dir", str(mesh.data_dir)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = await carried_out(mesh, "verify")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split() for line in done.stdout.splitlines() if "chargebacks:USD" in line]
     return Decimal(lines[0][-2]) if lines else Decimal(0)

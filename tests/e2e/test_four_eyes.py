@@ -1,12 +1,11 @@
 """Two operators override a rate by the command line, through the gateway, and one ends it."""
 
-import subprocess
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import CARAVEL, Mesh, Rest
+from tests.e2e.conftest import Mesh, Rest, carried_out
 from tests.polling import until
 
 AMOUNT = {"amount_usd": "100.00", "destination_currency": "NGN"}
@@ -18,14 +17,8 @@ def _ours(mesh: Mesh) -> None:
         pytest.skip("needs the command line of the mesh's own folder")
 
 
-def caravel(mesh: Mesh, *words: str) -> tuple[int, str]:
-    run = subprocess.run(
-        [CARAVEL, *words, "--data-dir", str(mesh.data_dir)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+async def caravel(mesh: Mesh, *words: str) -> tuple[int, str]:
+    run = await carried_out(mesh, *words)
     return run.returncode, run.stdout + run.stderr
 
 
@@ -41,12 +34,12 @@ async def test_two_people_override_a_rate_and_one_ends_it(mesh: Mesh, rest: Rest
     wanted = str(mid + 1)
     words = ["override", "us-ng", "--rate", wanted, "--reason", "a thin market"]
 
-    code, said = caravel(mesh, "propose", *words)
+    code, said = await caravel(mesh, "propose", *words)
     assert code == 0, said
     proposal_id = said.split()[0]
-    code, said = caravel(mesh, "approve", proposal_id, "--yes", "--as", "ada")
+    code, said = await caravel(mesh, "approve", proposal_id, "--yes", "--as", "ada")
     assert (code, "APPROVER_IS_PROPOSER" in said) == (1, True), said
-    code, said = caravel(mesh, "approve", proposal_id, "--yes", "--as", "grace")
+    code, said = await caravel(mesh, "approve", proposal_id, "--yes", "--as", "grace")
     assert code == 0, said
     assert "APPROVED" in said
 
@@ -55,17 +48,17 @@ async def test_two_people_override_a_rate_and_one_ends_it(mesh: Mesh, rest: Rest
     )
     assert Decimal(priced["fx_rate"]) == (mid + 1) * Decimal("0.995")
     override_id = priced["rate_trail"]["override"]["override_id"]
-    code, said = caravel(mesh, "overrides")
+    code, said = await caravel(mesh, "overrides")
     assert override_id in said
     assert "by ada and grace: a thin market" in said
 
-    code, said = caravel(mesh, "end-override", override_id, "--as", "grace")
+    code, said = await caravel(mesh, "end-override", override_id, "--as", "grace")
     assert code == 0, said
     await until(lambda: quote(rest), lambda shown: Decimal(shown["rate_trail"]["mid_rate"]) == mid)
 
 
 async def test_a_rate_far_from_the_market_is_refused_at_once(mesh: Mesh) -> None:
-    code, said = caravel(
+    code, said = await caravel(
         mesh, "propose", "override", "us-ng", "--rate", "9999", "--reason", "a slip"
     )
 

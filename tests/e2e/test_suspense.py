@@ -1,24 +1,14 @@
 """A charge of another amount, from its hold to its end: its money is on an account from when it is
 known, under its payment, and leaves suspense with what an operator states."""
 
-import asyncio
-import subprocess
-
 import pytest
 
-from tests.e2e.conftest import CARAVEL, Mesh, Rest
+from tests.e2e.conftest import Mesh, Rest, carried_out
 
 
 async def _on_suspense(mesh: Mesh, transaction_id: str) -> list[str]:
     """The payment's amount on suspense by `verify`, and that all invariants hold."""
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [CARAVEL, "verify", "--data-dir", str(mesh.data_dir)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = await carried_out(mesh, "verify")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split() for line in done.stdout.splitlines() if transaction_id in line]
     return [" ".join(words[1:]) for words in lines]

@@ -1,6 +1,8 @@
 """A chaos mesh whose database is a pair of servers: every process knows both, and asks the one that
 takes writes."""
 
+from typing import Any
+
 from deploy.local.mesh import credentials, database
 from deploy.local.mesh.ports import claimed
 from deploy.local.mesh.processes import Plan
@@ -11,7 +13,10 @@ from tests.chaos.mesh import ChaosMesh
 class FailoverMesh(ChaosMesh):
     """One mesh. `synchronous` is False for the mistake that loses acknowledged payments."""
 
-    synchronous = True
+    def __init__(self, *, synchronous: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self._synchronous = synchronous
+        self._pair: Pair | None = None
 
     @property
     def pair(self) -> Pair:
@@ -19,8 +24,6 @@ class FailoverMesh(ChaosMesh):
         if self._pair is None:
             raise RuntimeError("the mesh was never started")
         return self._pair
-
-    _pair: Pair | None = None
 
     async def stop(self) -> None:
         """Ends everything, the servers last."""
@@ -39,7 +42,7 @@ class FailoverMesh(ChaosMesh):
             database.own_cluster(self._data, secrets),
             (picked["postgresql"], picked["standby"]),
             self._data.logs,
-            synchronous=self.synchronous,
+            synchronous=self._synchronous,
         )
         await self._pair.start()
         return self._plan_of(picked, secrets, self._pair.database, None)

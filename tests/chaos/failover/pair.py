@@ -105,7 +105,7 @@ class Pair:
         access = cluster.placement.cluster / "pg_hba.conf"
         access.write_text(access.read_text() + REPLICATES)
         self.primary.start()
-        await self._rebuild()
+        await self.rejoin()
 
     def forget(self) -> None:
         """Deletes their files; for after the stop."""
@@ -129,11 +129,8 @@ class Pair:
             connection.terminate()
 
     async def rejoin(self) -> None:
-        """Makes a new standby in place of the fenced server; returns once it is synchronous."""
-        await self._rebuild()
-
-    async def _rebuild(self) -> None:
-        """Until the standby holds everything, commits do not wait for it."""
+        """Makes a standby of the server that is none; returns once it follows. Until it holds
+        everything, commits do not wait for it."""
         await self._configure("")
         placement = self.standby.cluster.placement
         placement.make_home()

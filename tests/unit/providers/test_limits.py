@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
+
 from services.providers.limits import Gate, Limits, RateCap
 from tests.unit.providers.makers import FakeMonotonic
 
@@ -129,3 +131,23 @@ async def test_a_shut_gate_lets_a_caller_with_time_wait_and_refuses_others_at_on
     async with gate.enter(5) as entered:
         assert entered
     assert slept == [30]
+
+
+async def test_a_question_is_answered_in_a_place_and_in_time_or_not_at_all() -> None:
+    gate = Gate(Limits(concurrency=1), FakeMonotonic())
+
+    async def answer() -> str:
+        return "yes"
+
+    async def silence() -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    assert await gate.asked(FOREVER, answer) == "yes"
+    with pytest.raises(TimeoutError):
+        await gate.asked(0.01, silence)
+    assert await gate.take(FOREVER)
+    with pytest.raises(TimeoutError):
+        await gate.asked(0.01, answer)
+    gate.leave()
+    assert await gate.asked(FOREVER, answer) == "yes"

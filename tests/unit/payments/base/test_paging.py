@@ -7,6 +7,7 @@ import pytest
 from services.payments.base.paging import (
     DEFAULT_PAGE_SIZE,
     LARGEST_PAGE_SIZE,
+    cut,
     read_page_size,
     read_token,
     write_token,
@@ -25,6 +26,14 @@ def test_a_page_has_as_many_items_as_are_asked_for_up_to_the_most(asked: int, gi
 def test_a_negative_size_is_refused() -> None:
     with pytest.raises(Invalid, match="page_size"):
         read_page_size(-1)
+
+
+@pytest.mark.parametrize(
+    ("found", "page", "last"),
+    [("", "", None), ("ab", "ab", None), ("abc", "abc", None), ("abcd", "abc", "c")],
+)
+def test_a_page_leads_on_only_where_more_was_found(found: str, page: str, last: str | None) -> None:
+    assert cut(found, 3) == (page, last)
 
 
 def test_a_token_is_read_as_it_was_written() -> None:
