@@ -276,7 +276,7 @@ async def test_a_health_check_overtakes_many_calls(
     answered = len(servicer.contexts)
 
     await asyncio.gather(*many)
-    assert answered < CALLERS / 2
+    assert answered < CALLERS * 0.9
 
 
 async def test_health_is_not_serving_until_it_is_set() -> None:
