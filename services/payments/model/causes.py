@@ -100,6 +100,7 @@ class Cause(StrEnum):
 
     # The payment waits for a person; the reasons are in holds.
     HELD_AMOUNT_MISMATCH = "held_amount_mismatch"
+    HELD_COLLECTION_REVERSED = "held_collection_reversed"
     HELD_DISCARDED = "held_discarded_by_operator"
     HELD_DISPUTED = "held_disputed"
     HELD_LATE_FUNDS = "held_late_funds"
@@ -126,6 +127,7 @@ class Cause(StrEnum):
 # The cause of the event with which a payment begins to wait for a person, for each reason.
 HELD: Mapping[HoldReason, Cause] = {
     HoldReason.AMOUNT_MISMATCH: Cause.HELD_AMOUNT_MISMATCH,
+    HoldReason.COLLECTION_REVERSED: Cause.HELD_COLLECTION_REVERSED,
     HoldReason.DISCARDED: Cause.HELD_DISCARDED,
     HoldReason.DISPUTED: Cause.HELD_DISPUTED,
     HoldReason.LATE_FUNDS: Cause.HELD_LATE_FUNDS,

@@ -27,6 +27,7 @@ class HoldReason(StrEnum):
     """Why a payment waits for a person; the names of the public API."""
 
     AMOUNT_MISMATCH = "amount_mismatch"
+    COLLECTION_REVERSED = "collection_reversed"
     DISCARDED = "discarded_by_operator"
     DISPUTED = "disputed"
     LATE_FUNDS = "late_funds"
@@ -55,6 +56,10 @@ HOLDS: Mapping[HoldReason, Hold] = {
     HoldReason.AMOUNT_MISMATCH: Hold(
         meaning="The provider shows another amount, currency or reference than ours.",
         verbs=(Verb.RELEASE, Verb.RESOLVE),
+    ),
+    HoldReason.COLLECTION_REVERSED: Hold(
+        meaning="A collection that had succeeded has come back to its payer.",
+        verbs=(Verb.RELEASE,),
     ),
     HoldReason.DISCARDED: Hold(
         meaning="An operator has taken over a step that kept breaking down.",

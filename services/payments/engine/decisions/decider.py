@@ -20,7 +20,7 @@ from services.payments.engine.decisions.inbox_events import (
 from services.payments.engine.decisions.late_funds import reprice
 from services.payments.engine.decisions.late_success import refund_again, unproven, withdraw
 from services.payments.engine.decisions.moves import begin
-from services.payments.engine.decisions.recounted import outdated_event
+from services.payments.engine.decisions.recounted import unanswered
 from services.payments.engine.decisions.refunds import (
     REVERSED,
     intend_refund,
@@ -126,9 +126,9 @@ class Decider:
         is done, where it can be asked."""
         capabilities = self._capabilities.get(live(work).provider)
         if capabilities is None or capabilities.look_up is LookUp.NONE:
-            unanswered = self._case(work, Answer(outcome=Outcome.UNKNOWN), work.claimed_at)
-            recounted = unanswered.situation() is Situation.RECOUNTED
-            return rest(work, (outdated_event if recounted else confirm_by_event)(unanswered))
+            case = self._case(work, Answer(outcome=Outcome.UNKNOWN), work.claimed_at)
+            recounted = case.situation() is Situation.RECOUNTED
+            return rest(work, (unanswered if recounted else confirm_by_event)(case))
         return _ask(work)
 
     def _while_held(self, work: Work) -> Plan:

@@ -1,7 +1,7 @@
 """The events of a payment in the inbox: the attempt that an event is about, whether it settles the
 attempt by itself, and whether it contradicts our record. The decisions are in decider."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import reduce
 
@@ -35,8 +35,19 @@ def mentions_other_attempts(work: Work) -> bool:
 
 def reports_failure(work: Work, attempt: Attempt) -> bool:
     """Whether an event says that an attempt which has succeeded has failed after all."""
-    return any(
-        event.answer.outcome is Outcome.FAILED and is_about(event, attempt) for event in work.inbox
+    return any(_failures(work, attempt))
+
+
+def signed_failure(work: Work, attempt: Attempt) -> InboxEvent | None:
+    """The event that says so and has a signature; None where there is none."""
+    return next((event for event in _failures(work, attempt) if event.answer.signed), None)
+
+
+def _failures(work: Work, attempt: Attempt) -> Iterator[InboxEvent]:
+    return (
+        event
+        for event in work.inbox
+        if event.answer.outcome is Outcome.FAILED and is_about(event, attempt)
     )
 
 
@@ -93,15 +104,23 @@ def without_successes(items: tuple[ClosedEvent, ...]) -> tuple[ClosedEvent, ...]
 
 
 def closed(work: Work, attempt: Attempt | None) -> tuple[ClosedEvent, ...]:
-    """All events as closed: applied where they are about the attempt, ignored otherwise."""
+    """All events as closed: applied where they are about the attempt, as ignored() otherwise."""
     return tuple(
-        ClosedEvent(
-            event=event,
-            result=EventResult.APPLIED
-            if attempt and is_about(event, attempt)
-            else EventResult.IGNORED,
-        )
+        ClosedEvent(event=event, result=EventResult.APPLIED)
+        if attempt and is_about(event, attempt)
+        else _unused(work, event)
         for event in work.inbox
+    )
+
+
+def closed_at_the_end(work: Work, attempt: Attempt) -> tuple[ClosedEvent, ...]:
+    """The same where a step ends, but for successes of attempts that we never made: their provider
+    is asked about each."""
+    existing = known(work)
+    return tuple(
+        item
+        for item in closed(work, attempt)
+        if item.event in existing or item.event.answer.outcome is not Outcome.SUCCEEDED
     )
 
 
@@ -113,14 +132,13 @@ def closed_known(work: Work, attempt: Attempt) -> tuple[ClosedEvent, ...]:
 
 def ignored(work: Work, events: Iterable[InboxEvent]) -> tuple[ClosedEvent, ...]:
     """The events, as changing nothing; one that names a key that we do not know is listed."""
-    return tuple(
-        ClosedEvent(
-            event=item,
-            result=EventResult.IGNORED
-            if attempts_of(work, item) or not item.answer.key
-            else EventResult.UNMATCHED,
-        )
-        for item in events
+    return tuple(_unused(work, event) for event in events)
+
+
+def _unused(work: Work, event: InboxEvent) -> ClosedEvent:
+    is_ours = attempts_of(work, event) or not event.answer.key
+    return ClosedEvent(
+        event=event, result=EventResult.IGNORED if is_ours else EventResult.UNMATCHED
     )
 
 

@@ -10,7 +10,12 @@ from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.corrections import with_recipient_paid
 from services.payments.engine.decisions.disputes import also_succeeded
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
-from services.payments.engine.decisions.inbox_events import closed, closed_known, without_successes
+from services.payments.engine.decisions.inbox_events import (
+    closed,
+    closed_at_the_end,
+    closed_known,
+    without_successes,
+)
 from services.payments.engine.decisions.payers import with_payer
 from services.payments.engine.decisions.refunds import after_refund
 from services.payments.engine.decisions.returns_and_refunds import begin_refund
@@ -117,8 +122,10 @@ def done(case: Case) -> Change:
         State.COMPLETED, actor=answer.actor, cause=Cause.PAYOUT_SUCCEEDED, **case.evidence
     )
     final_after = case.capabilities.success_final_after
+    used = closed_at_the_end(work, attempt)
+    left = timedelta(0) if len(used) < len(work.inbox) else None
     return replace(
-        release(work, due_in=final_after or None, closed_events=closed(work, attempt)),
+        release(work, due_in=(final_after or None) if left is None else left, closed_events=used),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(*earlier_paid, event),
@@ -140,7 +147,8 @@ def _collected(case: Case) -> Change:
         **case.evidence,
     )
     # Events about the payout are kept until there is one.
-    used = tuple(c for c in closed(work, attempt) if c.event.step is Step.COLLECTION)
+    ended = closed_at_the_end(work, attempt)
+    used = tuple(c for c in ended if c.event.step is Step.COLLECTION)
     change = replace(
         release(work, due_in=timedelta(0), closed_events=used),
         payment=_with_window(case, payment, taken_at),
@@ -200,9 +208,10 @@ def _refunded(case: Case) -> Change:
         payment, event = given.noted(actor=answer.actor, cause=cause, **facts)
     else:
         payment, event = given.moved(state, actor=answer.actor, cause=cause, **facts)
-    due_in = timedelta(0) if state is State.REFUNDING else None
+    used = closed_at_the_end(work, attempt)
+    goes_on = state is State.REFUNDING or len(used) < len(work.inbox)
     return replace(
-        release(work, due_in=due_in, closed_events=closed(work, attempt)),
+        release(work, due_in=timedelta(0) if goes_on else None, closed_events=used),
         payment=payment,
         attempt=attempt.answered(AttemptState.SUCCEEDED, answer),
         events=(event,),

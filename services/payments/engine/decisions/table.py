@@ -25,6 +25,7 @@ from services.payments.engine.decisions.recounted import (
     ask_until_it_is_old,
     comes_back,
     outdated_event,
+    shows_another_amount,
     stands,
 )
 from services.payments.engine.decisions.refusals import require_action
@@ -127,7 +128,12 @@ MOVES: Mapping[Situation, Mapping[Meaning, Move]] = {
         denied=absent_despite_event,
         otherwise=wait_for_proof,
     ),
-    Situation.RECOUNTED: _row(succeeded=stands, failed=comes_back, otherwise=ask_until_it_is_old),
+    Situation.RECOUNTED: _row(
+        succeeded=stands,
+        mismatch=shows_another_amount,
+        failed=comes_back,
+        otherwise=ask_until_it_is_old,
+    ),
     Situation.BEFORE_SEND: _row(
         succeeded=confirm, mismatch=confirm, failed=came_back, otherwise=unconfirmed
     ),

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Change, EventResult
-from services.payments.engine.decisions.inbox_events import closed
+from services.payments.engine.decisions.inbox_events import closed, signed_failure
 from services.payments.engine.decisions.returns_and_refunds import return_payout, return_refund
-from services.payments.engine.decisions.waiting import amounts_of, hold, release
+from services.payments.engine.decisions.waiting import amounts_of, evidence_of, hold, release
 from services.payments.model.attempt import Attempt, Capabilities, Outcome, Step
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
@@ -50,12 +50,21 @@ def comes_back_on_hold(case: Case) -> Change:
 
 def ask_later(case: Case) -> Change:
     """The answer proves nothing: the provider is asked again, for days at the most, counted from
-    the first question without an answer. Then the success stands, and the history says so."""
+    the first question without an answer. Then the success stands, and the history says so; but a
+    person must see to a signed event that says otherwise."""
     attempt, since = case.attempt, case.attempt.unknown_since or case.now
     if case.now - since < FINAL_WAIT or attempt.inconclusive_count < FINAL_TRIES:
         asked = replace(attempt, inconclusive_count=attempt.inconclusive_count + 1)
         waits = release(case.work, due_in=max(LONGEST_RETRY, case.answer.retry_after))
         return replace(waits, attempt=asked)
+    doubt = signed_failure(case.work, attempt) if case.capabilities.signs_events else None
+    if doubt is not None:
+        facts = evidence_of(attempt, doubt.answer)
+        return replace(
+            hold(case.work, HoldReason.PROVIDER_CONTRADICTS, **facts),
+            attempt=_asked_no_more(attempt),
+            closed_events=closed(case.work, attempt),
+        )
     payment, event = case.payment.noted(actor="worker", cause=Cause.SUCCESS_STANDS, **case.evidence)
     return replace(
         release(case.work, closed_events=closed(case.work, None)),

@@ -31,7 +31,12 @@ _RECEIVE = text(
                r.keep_unmatched, p.merchant_id, p.id, coalesce(r.payment_id, p.id) AS payment_id,
                p.version,
                r.answer->>'outcome' = 'SUCCEEDED' AND coalesce(a.state = 'SUCCEEDED', false)
-               AND a.moved_minor IS DISTINCT FROM 0 AS repeats,
+               AND a.moved_minor IS DISTINCT FROM 0
+               AND coalesce(
+                   CAST(r.answer->>'amount_minor' AS bigint)
+                     = coalesce(a.moved_minor, a.amount_minor)
+                   AND r.answer->>'currency' = coalesce(a.moved_currency, a.currency), true)
+               AS repeats,
                CASE r.answer->>'outcome' WHEN 'SUCCEEDED' THEN CASE a.state
                     WHEN 'SUCCEEDED' THEN coalesce(a.moved_minor = 0, false) OR coalesce((
                         SELECT true FROM webhook_inbox w

@@ -16,7 +16,8 @@ def test_each_reason_of_a_hold_has_a_cause_of_its_own() -> None:
 
 def test_the_stored_names_of_holds_are_those_of_existing_rows() -> None:
     assert {cause.value for cause in HELD_FOR} == {
-        *("held_amount_mismatch", "held_discarded_by_operator", "held_disputed"),
+        *("held_amount_mismatch", "held_collection_reversed"),
+        *("held_discarded_by_operator", "held_disputed"),
         "held_late_funds",
         "held_operator",
         *("held_late_success", "held_outcome_unknown", "held_payout_failed"),

@@ -54,7 +54,7 @@ def test_an_event_is_about_the_attempt_of_its_step_its_provider_and_its_key(
     assert mentions_other_attempts(work) is not expected
     assert bool(named_by_event(work, PAYING.attempt).provider_reference) is expected
     (item,) = closed(work, PAYING.attempt)
-    assert item.result is (EventResult.APPLIED if expected else EventResult.IGNORED)
+    assert item.result is (EventResult.APPLIED if expected else EventResult.UNMATCHED)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_money_that_is_refunded_after_the_end_closes_the_events_about_it() -> No
     assert change.due_in == timedelta(0)
     assert [item.result for item in change.closed_events] == [
         EventResult.APPLIED,
-        EventResult.IGNORED,
+        EventResult.UNMATCHED,
     ]
 
 

@@ -52,7 +52,7 @@ BLOCKED = said(Outcome.FAILED, "payout_blocked")
 EMPTY = said(Outcome.FAILED, "insufficient_balance")
 DECLINED = said(Outcome.FAILED, "card_declined")
 BOTH = Route(onramps=("stripe",), offramps=("local_wallet", "bank"))
-APPLIED, IGNORED = EventResult.APPLIED, EventResult.IGNORED
+APPLIED, UNMATCHED = EventResult.APPLIED, EventResult.UNMATCHED
 
 
 def _with_event(work: Work) -> Work:
@@ -108,7 +108,7 @@ def test_a_payout_is_done_and_due_once_more_when_it_is_final(
     assert change.attempt == attempt_of(work).answered(AttemptState.SUCCEEDED, SUCCEEDED)
     assert change.postings == payout_postings(change.payment) != ()
     assert change.due_in == due_in
-    assert _fates(change) == [("evt_1", APPLIED), ("evt_2", APPLIED), ("evt_3", IGNORED)]
+    assert _fates(change) == [("evt_1", APPLIED), ("evt_2", APPLIED), ("evt_3", UNMATCHED)]
 
 
 def test_a_collection_is_done_with_its_id_and_leaves_the_events_about_the_payout() -> None:
@@ -205,7 +205,7 @@ def test_the_last_cent_that_is_refunded_ends_the_payment(
     assert change.payment.refunded == Money(before + amount, "USD")
     assert change.attempt == attempt_of(work).answered(AttemptState.SUCCEEDED, SUCCEEDED)
     assert change.postings == refund_postings(change.payment, Money(amount, "USD")) != ()
-    assert _fates(change) == [("evt_1", APPLIED), ("evt_2", APPLIED), ("evt_3", IGNORED)]
+    assert _fates(change) == [("evt_1", APPLIED), ("evt_2", APPLIED), ("evt_3", UNMATCHED)]
     assert change.due_in is None
 
 
@@ -261,7 +261,7 @@ def test_a_payout_that_fails_goes_back_with_its_reason() -> None:
 
     assert (change.payment.state, change.payment.failure) == (State.REFUNDING, BLOCKED.failure)
     assert change.due_in == timedelta(0)
-    assert _fates(change) == [("evt_1", APPLIED), ("evt_3", IGNORED)]
+    assert _fates(change) == [("evt_1", APPLIED), ("evt_3", UNMATCHED)]
 
 
 def _payout(number: int = 1, provider: str = "local_wallet", **changes: Any) -> Work:

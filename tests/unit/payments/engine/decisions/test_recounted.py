@@ -99,6 +99,11 @@ def test_an_older_failure_takes_no_late_success_back(state: State, ended: Attemp
             assert (again.closed_events, again.asked_event) == ((), asked)
         old = DECIDER.settle(work, answer, NOW + timedelta(minutes=30))
         assert (old.postings, old.attempt) == ((), None)
+        assert old.payment.hold_reason == "provider_contradicts_itself"
+        assert [item.result for item in old.closed_events] == [EventResult.APPLIED]
+        unsigned = replace(event, answer=replace(event.answer, signed=False))
+        old = DECIDER.settle(replace(work, disputed=unsigned), answer, NOW + timedelta(minutes=30))
+        assert (old.postings, old.attempt, old.payment) == ((), None, work.payment)
         assert [item.result for item in old.closed_events] == [EventResult.IGNORED]
     stands = DECIDER.settle(work, SUCCEEDED, NOW)
     assert (stands.postings, stands.payment) == ((), work.payment)
@@ -107,12 +112,17 @@ def test_an_older_failure_takes_no_late_success_back(state: State, ended: Attemp
 
 def test_of_a_provider_that_cannot_be_asked_the_book_stays_as_it_is() -> None:
     work = _late_payout(State.REFUNDED, AttemptState.FAILED)
+    signs = make_capabilities("local_wallet", look_up=LookUp.NONE)
 
-    for known in ({}, {"local_wallet": make_capabilities("local_wallet", look_up=LookUp.NONE)}):
+    for known, hold, result in (
+        ({}, None, EventResult.IGNORED),
+        ({"local_wallet": replace(signs, signs_events=False)}, None, EventResult.IGNORED),
+        ({"local_wallet": signs}, "provider_contradicts_itself", EventResult.APPLIED),
+    ):
         plan = Decider(known, lambda: 0.0).plan(work)
         assert (plan.call, plan.change.postings) == (None, ())
-        assert plan.change.payment.hold_reason is None
-        assert [item.result for item in plan.change.closed_events] == [EventResult.IGNORED]
+        assert plan.change.payment.hold_reason == hold
+        assert [item.result for item in plan.change.closed_events] == [result]
 
 
 def _parts(second: AttemptState, state: State, hold: str | None = None) -> tuple[Work, Attempt]:
@@ -176,3 +186,42 @@ def test_a_payout_that_came_back_and_succeeds_again_leaves_suspense() -> None:
     assert change.attempt is not None
     assert change.attempt.moved is None
     assert change.payment.hold_reason == "late_success"
+
+
+@pytest.mark.parametrize("hold", [None, "operator"])
+@pytest.mark.parametrize("state", [State.CONVERTED, State.PAYING_OUT, State.COMPLETED])
+def test_a_collection_that_came_back_is_on_suspense_and_nothing_more_is_sent(
+    state: State, hold: str | None
+) -> None:
+    work = make_work(state, None if state is State.CONVERTED else AttemptState.INTENDED)
+    payment = replace(work.payment, hold_reason=hold)
+    taken = make_attempt(payment, Step.COLLECTION, AttemptState.SUCCEEDED)
+    event = make_event(taken, Outcome.FAILED, signed=True)
+    work = replace(work, payment=payment, earlier=(taken,), inbox=(event,))
+
+    plan = DECIDER.plan(work)
+    change = DECIDER.settle(plan.work, BLOCKED, NOW)
+
+    assert plan.call is Call.LOOK_UP
+    assert (change.payment.state, change.payment.hold_reason) == (state, "collection_reversed")
+    assert change.events[-1].evidence.get("held_before") == hold
+    assert [posting.cause for posting in change.postings] == ["collection_from_suspense"]
+    assert change.attempt == taken.back()
+    assert change.due_in is None
+    assert [item.result for item in change.closed_events] == [EventResult.APPLIED]
+
+
+def test_a_collection_that_is_there_again_leaves_suspense_and_its_hold_to_a_person() -> None:
+    work = make_work(State.COMPLETED, AttemptState.SUCCEEDED)
+    payment = replace(work.payment, hold_reason="collection_reversed")
+    taken = make_attempt(payment, Step.COLLECTION, AttemptState.SUCCEEDED)
+    event = make_event(taken, Outcome.SUCCEEDED, signed=True)
+    work = replace(work, payment=payment, earlier=(taken.back(),), inbox=(event,))
+
+    change = DECIDER.settle(DECIDER.plan(work).work, SUCCEEDED, NOW)
+    denied = DECIDER.settle(DECIDER.plan(work).work, BLOCKED, NOW)
+
+    assert [posting.cause for posting in change.postings] == ["collection_to_suspense"]
+    assert change.attempt == taken
+    assert change.payment.hold_reason == "collection_reversed"
+    assert (denied.postings, denied.events, denied.payment) == ((), (), payment)

@@ -64,7 +64,7 @@ def test_its_events_end_with_the_payout_but_a_success_is_looked_up_at_once(
 
     results = {one.event.event_id: one.result for one in change.closed_events}
     about = {"evt_1": EventResult.APPLIED} if outcome is not Outcome.SUCCEEDED else {}
-    assert results == {**about, "evt_2": EventResult.IGNORED}
+    assert results == {**about, "evt_2": EventResult.UNMATCHED}
     assert change.due_in == (timedelta(0) if outcome is Outcome.SUCCEEDED else None)
 
 

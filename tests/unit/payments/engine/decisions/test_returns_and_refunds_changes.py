@@ -72,7 +72,7 @@ def test_a_cancelled_payment_closes_every_event_but_one_of_a_success() -> None:
     own = attempt_of(work)
     pending, done = make_event(own, Outcome.PENDING), make_event(own, Outcome.SUCCEEDED, "evt_2")
     other = make_event(replace(own, key="k-9"), Outcome.FAILED, "evt_3")
-    dealt_with = [(pending, EventResult.APPLIED), (other, EventResult.IGNORED)]
+    dealt_with = [(pending, EventResult.APPLIED), (other, EventResult.UNMATCHED)]
 
     at_once = cancel_or_expire(replace(work, inbox=(pending, done, other)))
     never = cancel_or_expire(replace(work, inbox=(pending, other)))
