@@ -46,6 +46,20 @@ def late_payments(now: datetime, request: Mapping[str, Any]) -> Any:
     return answer_of("ListOverduePayments", payments=late[begins:ends], next_page_token=rest)
 
 
+_ORPHAN = {
+    "event": "payment_intent.succeeded: SUCCEEDED 100.00 USD",
+    "provider_event": {
+        "provider": "stripe",
+        "event_id": "evt_1MtJUT2eZvKYlo2C",
+        "provider_reference": "pi_3MtwBwLkdIwHu7ix28a3tqPa",
+        "key": "pay_01kcfsmyh9e0qan14gmzkxcpvm-collection-1",
+        "amount": "100.00",
+        "currency": "USD",
+        "payload_sha256": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+    },
+}
+
+
 def dead_letters(now: datetime, request: Mapping[str, Any]) -> Any:
     letters = [
         {
@@ -56,7 +70,7 @@ def dead_letters(now: datetime, request: Mapping[str, Any]) -> Any:
             "reason": "step_failed",
             "attempts": 12,
             "last_error": "ZeroDivisionError at services/payments/engine/decisions/table.py:41",
-            "event": "payment_intent.succeeded: SUCCEEDED 100.00 USD" if kind == "ORPHAN" else "",
+            **(_ORPHAN if kind == "ORPHAN" else {}),
             "set_aside_at": now - timedelta(days=2, hours=5),
         }
         for kind in ("STEP", "INBOX", "OUTBOX", "ORPHAN")

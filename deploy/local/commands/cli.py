@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from deploy.local.commands import (
     control,
     corridors,
+    dead_letters,
     development,
     figures,
     four_eyes,
@@ -170,7 +171,7 @@ def _parser() -> _Parser:
 def _add_operating(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
-    for module in (figures, operate, four_eyes, pausing, corridors):
+    for module in (figures, operate, four_eyes, pausing, corridors, dead_letters):
         module.add_to(partial(_add, commands), data)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.shared.errors import NotAllowedNow, NotFound
 from services.shared.ids import Prefix, encode_id
+from services.shared.money import Money
 
 # So many refusals of one credential in an hour are kept in the log; the others are only counted.
 REFUSALS_MAX = 60
@@ -127,6 +128,20 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EventFacts:
+    """The facts of an event that was set aside, by which its provider is asked."""
+
+    provider: str
+    event_id: str
+    # Our key, and the provider's id of the operation, as far as it states them.
+    key: str
+    provider_reference: str
+    amount: Money | None
+    # Of the bytes that were received.
+    payload_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeadLetter:
     """Something that kept failing and was set aside."""
 
@@ -141,6 +156,8 @@ class DeadLetter:
     set_aside_at: datetime
     # In words, of an event: its type, outcome and amount.
     event: str = ""
+    # None where it is about no event, or one that cannot be read.
+    facts: EventFacts | None = None
     # The row that cannot be read, where it is about one.
     record: Record | None = None
 

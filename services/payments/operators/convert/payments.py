@@ -23,7 +23,7 @@ from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import ActionFilter, Operator, OperatorAction, operator_of
 from services.payments.model.principal import Principal
 from services.payments.model.timing import ENDS, Waiting
-from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
+from services.payments.operators.domain import DeadLetter, EventFacts, Kind, LetterKey, Record
 from services.payments.operators.ports import LetterFilter
 from services.shared.errors import field_invalid
 from services.shared.text import limited_text
@@ -113,6 +113,19 @@ def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:
         event=letter.event,
         record=_write_record(letter.record) if letter.record else None,
         merchant_id=letter.merchant_id,
+        provider_event=_write_facts(letter.facts) if letter.facts else None,
+    )
+
+
+def _write_facts(facts: EventFacts) -> admin_pb2.DeadLetter.ProviderEvent:
+    return admin_pb2.DeadLetter.ProviderEvent(
+        provider=facts.provider,
+        event_id=facts.event_id,
+        key=facts.key,
+        provider_reference=facts.provider_reference,
+        amount=str(facts.amount) if facts.amount else "",
+        currency=facts.amount.currency if facts.amount else "",
+        payload_sha256=facts.payload_sha256,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.payments.base.attempt_rows import read_answer
 from services.payments.base.errors import describe
 from services.payments.base.sources import INBOX
 from services.payments.base.statements import text_with
@@ -15,10 +16,9 @@ from services.payments.base.times import shown
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason
-from services.payments.operators.domain import DeadLetter, Kind, LetterKey, Record
+from services.payments.operators.domain import DeadLetter, EventFacts, Kind, LetterKey, Record
 from services.payments.operators.ports import LetterFilter
 from services.payments.webhooks_in.store.inbox import MATCH
-from services.shared.money import Money
 
 _HELD_AT = shown(
     """coalesce((SELECT max(e.occurred_at) FROM payment_events e
@@ -26,7 +26,8 @@ _HELD_AT = shown(
                    AND e.cause = :held_step_failed), p.updated_at)"""
 )
 _EVENT = "w.provider || ' ' || w.event_id, w.merchant_id, w.payment_id"
-_SAID = """w.event_type, w.answer::text, u.table_name, u.row_key, u.column_name
+_SAID = """w.event_type, w.answer::text, encode(sha256(w.body), 'hex'),
+               u.table_name, u.row_key, u.column_name
           FROM webhook_inbox w
           LEFT JOIN unreadable_rows u
             ON u.table_name = 'webhook_inbox' AND u.state = 'OPEN'
@@ -41,13 +42,14 @@ _NOTICE = """payment_id || ' ' || sequence || CASE position WHEN 0 THEN '' ELSE 
 _LIST = text_with(
     f"""
     SELECT kind, words, merchant_id, payment_id, reason, attempts, last_error, set_aside_at,
-           event_type, answer, table_name, row_key, column_name
+           event_type, answer, payload_sha256, table_name, row_key, column_name
       FROM (
         SELECT 'STEP' AS kind, p.id::text AS words, p.merchant_id, p.id AS payment_id,
                p.hold_reason AS reason,
                p.step_failures AS attempts, p.last_error,
                {_HELD_AT} AS set_aside_at,
-               NULL AS event_type, NULL AS answer, u.table_name, u.row_key, u.column_name
+               NULL AS event_type, NULL AS answer, NULL AS payload_sha256,
+               u.table_name, u.row_key, u.column_name
           FROM payments p
           LEFT JOIN unreadable_rows u
             ON u.table_name = 'payments' AND u.merchant_id = p.merchant_id
@@ -66,12 +68,13 @@ _LIST = text_with(
         UNION ALL
         SELECT 'OUTBOX', {_NOTICE}, merchant_id, payment_id,
                'delivery_failed', failures, last_error, {shown("due_at")}, NULL, NULL,
-               NULL, NULL, NULL
+               NULL, NULL, NULL, NULL
           FROM outbox WHERE state = 'SET_ASIDE' AND {_OF.format("merchant_id")}
         UNION ALL
         SELECT 'UNREADABLE', u.table_name || ' ' || u.row_key, u.merchant_id, u.payment_id,
                'row_unreadable',
-               0, u.error, {shown("u.found_at")}, NULL, NULL, u.table_name, u.row_key, u.column_name
+               0, u.error, {shown("u.found_at")}, NULL, NULL, NULL,
+               u.table_name, u.row_key, u.column_name
           FROM unreadable_rows u
          WHERE u.state = 'OPEN' AND {_OF.format("u.merchant_id")}
            -- One look at a key for each entry, of which there are few.
@@ -225,6 +228,7 @@ def _read(unreadable: UnreadableRows, row: Row[Any]) -> DeadLetter:
     record = None
     if row.table_name:
         record = Record(table=row.table_name, key=row.row_key, column=row.column_name)
+    event, facts = _event(unreadable, row)
     return DeadLetter(
         key=LetterKey(kind=Kind(row.kind), words=row.words),
         merchant_id=row.merchant_id or "",
@@ -233,23 +237,31 @@ def _read(unreadable: UnreadableRows, row: Row[Any]) -> DeadLetter:
         attempts=row.attempts,
         last_error=row.last_error or "",
         set_aside_at=row.set_aside_at,
-        event=_event(unreadable, row),
+        event=event,
+        facts=facts,
         record=record,
     )
 
 
-def _event(unreadable: UnreadableRows, row: Row[Any]) -> str:
-    """The event in words. One that cannot be read is listed all the same: it may be set aside for
-    just that."""
+def _event(unreadable: UnreadableRows, row: Row[Any]) -> tuple[str, EventFacts | None]:
+    """The event in words, and its facts. One that cannot be read is listed all the same: it may be
+    set aside for just that."""
     if row.answer is None:
-        return ""
+        return "", None
+    provider, _, event_id = row.words.partition(" ")
     try:
-        answer = json.loads(row.answer)
-        currency = answer["currency"]
-        amount = f" {Money(answer['amount_minor'], currency)} {currency}" if currency else ""
-        return f"{row.event_type}: {answer['outcome']}{amount}"
+        answer = read_answer(json.loads(row.answer))
     except Exception as error:  # noqa: BLE001 - the others can still be read
-        provider, _, event_id = row.words.partition(" ")
         key = {"provider": provider, "event_id": event_id, "payment_id": row.payment_id}
         unreadable.note([INBOX.of_key(key, describe(error), "answer")])
-        return f"{row.event_type}: cannot be read"
+        return f"{row.event_type}: cannot be read", None
+    amount = f" {answer.amount} {answer.amount.currency}" if answer.amount else ""
+    facts = EventFacts(
+        provider=provider,
+        event_id=event_id,
+        key=answer.key,
+        provider_reference=answer.provider_reference,
+        amount=answer.amount,
+        payload_sha256=row.payload_sha256,
+    )
+    return f"{row.event_type}: {answer.outcome}{amount}", facts

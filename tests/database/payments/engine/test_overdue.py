@@ -2,6 +2,7 @@
 its time, for a person, or for its merchant is not. Events about no payment of ours are listed, and
 given to their payment once it exists."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, PaymentNotFound
 from services.payments.model.progress import expected_times
 from services.payments.model.timing import Waiting
-from services.payments.operators.domain import DeadLetter, DeadLetterNotFound, Kind
+from services.payments.operators.domain import DeadLetter, DeadLetterNotFound, EventFacts, Kind
 from services.payments.operators.ports import LetterFilter
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.usecases import Operating
@@ -268,6 +269,7 @@ async def test_an_audit_counts_by_the_usual_times(engine: AsyncEngine) -> None:
 def _arrival(payment: Payment, *, keep_unmatched: bool = True) -> Arrival:
     answer = Answer(
         outcome=Outcome.SUCCEEDED,
+        provider_reference="pi_1",
         amount=Money(10_000, "USD"),
         event_id="evt_1",
         key=f"{payment.transaction_id}-collection-1",
@@ -309,6 +311,14 @@ async def test_an_event_about_no_payment_of_ours_is_kept_counted_and_listed(
     assert letter.transaction_id == stranger.transaction_id
     assert letter.reason == "payment_unknown"
     assert letter.event == "payment_intent.succeeded: SUCCEEDED 100.00 USD"
+    assert letter.facts == EventFacts(
+        provider="stripe",
+        event_id="evt_1",
+        key=f"{stranger.transaction_id}-collection-1",
+        provider_reference="pi_1",
+        amount=Money(10_000, "USD"),
+        payload_sha256=hashlib.sha256(b"{}").hexdigest(),
+    )
     assert await _letters(engine, Kind.INBOX) == []
 
 

@@ -109,6 +109,52 @@ class DeadLetter(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ProviderEvent(_message.Message):
+        """The facts of an event, by which its provider is asked."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PROVIDER_FIELD_NUMBER: _builtins.int
+        EVENT_ID_FIELD_NUMBER: _builtins.int
+        KEY_FIELD_NUMBER: _builtins.int
+        PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
+        AMOUNT_FIELD_NUMBER: _builtins.int
+        CURRENCY_FIELD_NUMBER: _builtins.int
+        PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
+        provider: _builtins.str
+        """Name of the provider, for example "stripe"."""
+        event_id: _builtins.str
+        """The provider's own id of the event."""
+        key: _builtins.str
+        """Our key, where the event repeats it, for example
+        "pay_01kcfsmyh9e0qan14gmzkxcpvm-payout-1".
+        """
+        provider_reference: _builtins.str
+        """The provider's id of the operation; empty where the event states none."""
+        amount: _builtins.str
+        """The amount that the event states, as a decimal; empty where it states none."""
+        currency: _builtins.str
+        """Its currency; empty where the event states no amount."""
+        payload_sha256: _builtins.str
+        """SHA-256 of the bytes that were received, in hexadecimal."""
+        def __init__(
+            self,
+            *,
+            provider: _builtins.str = ...,
+            event_id: _builtins.str = ...,
+            key: _builtins.str = ...,
+            provider_reference: _builtins.str = ...,
+            amount: _builtins.str = ...,
+            currency: _builtins.str = ...,
+            payload_sha256: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "currency", b"currency", "event_id", b"event_id", "key", b"key", "payload_sha256", b"payload_sha256", "provider", b"provider", "provider_reference", b"provider_reference"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
@@ -119,6 +165,7 @@ class DeadLetter(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     RECORD_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_EVENT_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
     """Id of the dead letter in the other calls, for example "step_MDE5YWJjZGU"."""
     kind: Global___DeadLetter.Kind.ValueType
@@ -145,6 +192,10 @@ class DeadLetter(_message.Message):
     def record(self) -> Global___DeadLetter.Record:
         """The row that cannot be read, where it is about one; since `set_aside_at` that is known."""
 
+    @_builtins.property
+    def provider_event(self) -> Global___DeadLetter.ProviderEvent:
+        """Of the kinds INBOX and ORPHAN, the facts of the event, where they can be read."""
+
     def __init__(
         self,
         *,
@@ -158,10 +209,11 @@ class DeadLetter(_message.Message):
         event: _builtins.str = ...,
         record: Global___DeadLetter.Record | None = ...,
         merchant_id: _builtins.str = ...,
+        provider_event: Global___DeadLetter.ProviderEvent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "set_aside_at", b"set_aside_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider_event", b"provider_event", "record", b"record", "set_aside_at", b"set_aside_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "merchant_id", b"merchant_id", "reason", b"reason", "record", b"record", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "merchant_id", b"merchant_id", "provider_event", b"provider_event", "reason", b"reason", "record", b"record", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
