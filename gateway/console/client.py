@@ -16,6 +16,7 @@ from caravel.payments.v1 import (
     overview_pb2,
     pauses_pb2,
     proposals_pb2,
+    replays_pb2,
     search_pb2,
     verbs_pb2,
 )
@@ -42,6 +43,7 @@ _SERVICES = [
         overview_pb2,
         pauses_pb2,
         proposals_pb2,
+        replays_pb2,
         search_pb2,
         verbs_pb2,
     )

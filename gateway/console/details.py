@@ -144,7 +144,7 @@ PARTS = (
             Column("Next try", "next_try_at", "left"),
             Column("Delivered", "delivered_at", "instant"),
         ),
-        ("requeue", "discard"),
+        ("requeue", "discard", "replay-delivery"),
     ),
     Part("proposals", "Proposals", PROPOSALS.columns),
     Part("actions", "Actions of operators", ACTIONS.columns),

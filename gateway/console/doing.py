@@ -31,7 +31,7 @@ class Doing:
     async def show(self, visit: Visit) -> Response:
         """The form; of a verb without fields the confirmation at once."""
         verb = _verb(visit)
-        sent = texts(verb.all_fields, visit.request.query_params)
+        sent = {**self._now(verb), **texts(verb.all_fields, visit.request.query_params)}
         knows_all = not verb.fields and not read(verb.all_fields, sent).wrong
         return await self._page(visit, verb, sent, is_last=knows_all)
 
@@ -79,7 +79,12 @@ class Doing:
             return self._pages.render(
                 visit, "made.html", verb=verb, made=answer, back=_back(verb, request)
             )
-        return to(with_query(_back(verb, {**answer, **request}), {"done": verb.name}))
+        return to(_after(verb, sent, {**answer, **request}, answer))
+
+    def _now(self, verb: Verb) -> dict[str, str]:
+        """The instants that begin with the time of the form."""
+        now = f"{self._pages.now():%Y-%m-%dT%H:%M:%S}"
+        return {one.name: now for one in verb.fields if one.begins_now}
 
     async def _page(
         self,
@@ -147,6 +152,21 @@ def _verb(visit: Visit) -> Verb:
     if verb is None:
         raise Refused(404, "PAGE_NOT_FOUND", "There is no such verb.")
     return verb
+
+
+def _after(verb: Verb, sent: Mapping[str, str], record: Record, answer: Record) -> str:
+    """The page that follows: the form again, where it goes on."""
+    stated: dict[str, Any] = {"done": verb.name}
+    for name, counted in (("count", verb.counts), ("refused", verb.refused)):
+        if counted:
+            found = answer[counted]
+            stated[name] = str(found if isinstance(found, int) else len(found))
+    more = answer[verb.more] if verb.more else None
+    if not more:
+        return with_query(_back(verb, record), stated)
+    kept = texts([one for one in verb.all_fields if one.name != "note"], sent)
+    token = {"page_token": more} if isinstance(more, str) else {}
+    return with_query(f"/do/{verb.name}", {**kept, **token, **stated})
 
 
 def _back(verb: Verb, record: Mapping[str, Any]) -> str:

@@ -20,8 +20,9 @@ class Field:
     hint: str = ""
     is_required: bool = False
     options: Sequence[str] = ()
-    # The value that the form begins with.
+    # The value that the form begins with; of an instant the time at which it is made.
     usual: str = ""
+    begins_now: bool = False
 
     @property
     def names(self) -> Sequence[str]:

@@ -62,10 +62,24 @@ def to(address: str) -> Response:
     return RedirectResponse(address, HTTPStatus.SEE_OTHER, headers={"cache-control": "no-store"})
 
 
-def _done(name: str) -> str:
-    """The sentence above the page that follows a verb."""
+def _done(request: Request) -> str:
+    """The sentences above the page that follows a verb."""
+    query = request.query_params
+    name = query.get("done", "")
     verb = VERBS.get(name)
-    return f"Done: {verb.title}." if verb else "Proposed." if name == "propose" else ""
+    if verb is None:
+        return "Proposed." if name == "propose" else ""
+    # An address that somebody else has made puts no words on the page.
+    count, refused = (
+        number if number.isascii() and number.isdigit() else ""
+        for number in (query.get(kind, "")[:9] for kind in ("count", "refused"))
+    )
+    said = f"Done: {verb.title}{f', {count}' if count else ''}."
+    if refused.strip("0"):
+        said += f" Not possible for {refused}: the audit trail has the reasons."
+    if request.url.path == f"/do/{name}":
+        said += " More may be left: go on with this form."
+    return said
 
 
 Answer = Callable[[Visit], Awaitable[Response]]
@@ -141,17 +155,21 @@ class Pages:
 
         return handle
 
+    def now(self) -> datetime:
+        """The time at which a page is made."""
+        return datetime.fromtimestamp(self._now(), UTC)
+
     def render(
         self, visit: Visit, name: str, status: int = HTTPStatus.OK, live: str = "", **values: Any
     ) -> HTMLResponse:
         """A page made of a template; live is the payment with which it changes, or "all"."""
-        now = datetime.fromtimestamp(self._now(), UTC)
+        now = self.now()
         text = self._templates.get_template(name).render(
             session=visit.session,
             operator=visit.operator,
             may=partial(may, visit.operator),
             here=visit.request.url.path,
-            done=_done(visit.request.query_params.get("done", "")),
+            done=_done(visit.request),
             now=now,
             live=live,
             age=lambda since: words.span(now - since),

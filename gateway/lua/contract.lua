@@ -364,6 +364,8 @@ return {
     ["PROVIDER_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
     ["PAUSE_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PAUSE_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["DELIVERY_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["ENDPOINT_DISABLED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CORRIDORS_VERSION_UNKNOWN"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CORRIDORS_REFUSED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },

@@ -19,6 +19,7 @@ from deploy.local.commands import (
     four_eyes,
     operate,
     pausing,
+    replaying,
 )
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
 from deploy.local.process.child import allow_most_descriptors
@@ -171,7 +172,7 @@ def _parser() -> _Parser:
 def _add_operating(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
-    for module in (figures, operate, four_eyes, pausing, corridors, dead_letters):
+    for module in (figures, operate, four_eyes, pausing, replaying, corridors, dead_letters):
         module.add_to(partial(_add, commands), data)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from gateway.console.fields import Field
 from gateway.console.listings.model import MERCHANT, OF_MERCHANT, PAYMENT, Listing
 from gateway.console.tables import Column
+from gateway.console.verbs.letters import REASONS
 from services.shared.money import SOURCE_CURRENCY
 
 FOR_US, FOR_MERCHANT = "ON_HOLD", ("RETURNED", "ACTION_REQUIRED", "PARTLY_REFUNDED")
@@ -143,8 +144,14 @@ DEAD_LETTERS = Listing(
         Column("Table", "record.table"),
         Column("Row", "record.key"),
     ),
-    filters=(Field("kind", "Kind", "choice", options=tuple(LETTERS)), MERCHANT),
+    filters=(
+        Field("kind", "Kind", "choice", options=tuple(LETTERS)),
+        MERCHANT,
+        Field("endpoint_id", "Endpoint"),
+        Field("reason", "Reason", "choice", options=REASONS),
+    ),
     row_verbs=("requeue", "discard"),
+    page_verbs=("requeue-all",),
 )
 DISPUTES = Listing(
     "/disputes",

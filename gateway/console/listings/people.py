@@ -78,6 +78,7 @@ ENDPOINTS = Listing(
         Column("Why", "disabled_reason"),
     ),
     filters=(MERCHANT,),
+    row_verbs=("replay-endpoint",),
 )
 MERCHANTS = Listing(
     "/merchants",

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.console.tables import with_query
+from gateway.console.verbs.letters import LETTER_VERBS
 from gateway.console.verbs.markets import PAUSE_VERBS, RATE_VERBS
 from gateway.console.verbs.model import Verb
 from gateway.console.verbs.payments import (
     ENGINE_VERBS,
-    LETTER_VERBS,
     PAYMENT_VERBS,
     PROPOSAL_VERBS,
 )

@@ -34,6 +34,10 @@ class Verb:
     shown_fields: Sequence[str] = ()
     # The page that follows.
     back: str = "/"
+    # In its answer: how many were done, those that could not be, and whether more are left.
+    counts: str = ""
+    refused: str = ""
+    more: str = ""
     # A new one must not be made by the same form twice.
     is_keyed: bool = False
     # Only for a subject of which each of these fields has one of the values.

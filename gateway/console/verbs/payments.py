@@ -1,4 +1,4 @@
-"""The verbs on proposals, payments and dead letters."""
+"""The verbs on proposals and payments."""
 
 from functools import partial
 
@@ -8,8 +8,6 @@ from services.shared.money import SOURCE_CURRENCY
 
 PROPOSAL_ID = Field("proposal_id", "Proposal", is_required=True)
 TRANSACTION_ID = Field("transaction_id", "Payment", is_required=True)
-DEAD_LETTER_ID = Field("dead_letter_id", "Dead letter", is_required=True)
-_LETTER = "/dead-letters"
 _PAYMENT = "/payments/{transaction_id}"
 _PROPOSAL = "/proposals/{proposal_id}"
 _OPEN = {"state": ("PROPOSED",)}
@@ -208,28 +206,6 @@ ENGINE_VERBS = (
         preview="correct_payment",
         is_keyed=True,
         only_when={"state": ("ACTION_REQUIRED", "RETURNED")},
-        is_final=True,
-    ),
-)
-LETTER_VERBS = (
-    Verb(
-        "requeue",
-        "Requeue",
-        "It is tried again at once, with a new count.",
-        (NOTE,),
-        call="RequeueDeadLetter",
-        subject=(DEAD_LETTER_ID,),
-        back=_LETTER,
-    ),
-    Verb(
-        "discard",
-        "Discard",
-        "An event is then never applied or never sent. A step is not dropped: its payment stays on "
-        "hold until a release, or until its outcome is stated.",
-        (NOTE,),
-        call="DiscardDeadLetter",
-        subject=(DEAD_LETTER_ID,),
-        back=_LETTER,
         is_final=True,
     ),
 )

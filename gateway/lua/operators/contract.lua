@@ -11,6 +11,8 @@ return {
         ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
         ["kind"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.DeadLetter.Kind" },
         ["merchant_id"] = { ["kind"] = "string" },
+        ["endpoint_id"] = { ["kind"] = "string" },
+        ["reason"] = { ["kind"] = "string" },
       },
     },
     {
@@ -418,6 +420,34 @@ return {
       },
     },
     {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/deliveries/{delivery_id}:replay",
+      ["query"] = {},
+      ["body"] = { ["tried_before"] = { ["kind"] = "timestamp" }, ["note"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/webhook-endpoints/{endpoint_id}:replay",
+      ["query"] = {},
+      ["body"] = {
+        ["tried_since"] = { ["kind"] = "timestamp" },
+        ["tried_before"] = { ["kind"] = "timestamp" },
+        ["note"] = { ["kind"] = "string" },
+      },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/dead-letters:requeue",
+      ["query"] = {},
+      ["body"] = {
+        ["merchant_id"] = { ["kind"] = "string" },
+        ["endpoint_id"] = { ["kind"] = "string" },
+        ["reason"] = { ["kind"] = "string" },
+        ["page_token"] = { ["kind"] = "string" },
+        ["note"] = { ["kind"] = "string" },
+      },
+    },
+    {
       ["method"] = "GET",
       ["path"] = "/api/admin/payments",
       ["query"] = {
@@ -673,6 +703,8 @@ return {
     ["PROVIDER_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
     ["PAUSE_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PAUSE_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["DELIVERY_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["ENDPOINT_DISABLED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CORRIDORS_VERSION_UNKNOWN"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CORRIDORS_REFUSED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },

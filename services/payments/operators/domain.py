@@ -102,6 +102,18 @@ class Kind(StrEnum):
     UNREADABLE = "UNREADABLE"
 
 
+class LetterReason(StrEnum):
+    """Why something was set aside; the names of the public API."""
+
+    STEP_FAILED = "step_failed"
+    EVENT_FAILED = "event_failed"
+    # A verified event about a payment, or an attempt of one, that we do not know.
+    PAYMENT_UNKNOWN = "payment_unknown"
+    ATTEMPT_UNKNOWN = "attempt_unknown"
+    DELIVERY_FAILED = "delivery_failed"
+    ROW_UNREADABLE = "row_unreadable"
+
+
 @dataclass(frozen=True, kw_only=True)
 class LetterKey:
     """Which row is set aside: its kind, and the words of its key, between single spaces."""
@@ -167,11 +179,26 @@ class DeadLetter:
         return encode_id(Prefix.PAYMENT, self.payment_id) if self.payment_id else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LetterFilter:
+    """Which dead letters; absent fields do not filter."""
+
+    merchant_id: str | None = None
+    kind: Kind | None = None
+    # The endpoint that never took them.
+    endpoint_id: UUID | None = None
+    reason: LetterReason | None = None
+    # Those that come after this one: when it was set aside, and its key.
+    after: tuple[datetime, LetterKey] | None = None
+
+
 class Action(StrEnum):
     """The verbs of an operator; the names of the public API."""
 
     REQUEUE_DEAD_LETTER = "REQUEUE_DEAD_LETTER"
     DISCARD_DEAD_LETTER = "DISCARD_DEAD_LETTER"
+    REPLAY_DELIVERY = "REPLAY_DELIVERY"
+    REPLAY_ENDPOINT = "REPLAY_ENDPOINT"
     RELEASE_HOLD = "RELEASE_HOLD"
     RESOLVE_ATTEMPT = "RESOLVE_ATTEMPT"
     FORCE_PAYOUT = "FORCE_PAYOUT"
@@ -206,14 +233,20 @@ class Action(StrEnum):
 
 def read_dead_letter_id(text: str) -> LetterKey:
     """The key behind a public id. Raises DeadLetterNotFound for a malformed one."""
+    key = decode_key(text)
+    if key is None:
+        raise DeadLetterNotFound(dead_letter_id=text)
+    return key
+
+
+def decode_key(text: str) -> LetterKey | None:
+    """The key behind a public id; None behind a malformed one."""
     name, _, digits = text.partition("_")
     try:
         kind = Kind(name.upper())
         raw = base64.urlsafe_b64decode(digits + "=" * (-len(digits) % 4))
         key = LetterKey(kind=kind, words=raw.decode())
     except (ValueError, binascii.Error):
-        raise DeadLetterNotFound(dead_letter_id=text) from None
+        return None
     # Only the one way of writing it that is ours; and no text of ours has a zero in it.
-    if key.dead_letter_id != text or "\0" in key.words:
-        raise DeadLetterNotFound(dead_letter_id=text)
-    return key
+    return key if key.dead_letter_id == text and "\0" not in key.words else None

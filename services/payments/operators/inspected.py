@@ -72,8 +72,12 @@ class Delivery:
     due_at: datetime
     created_at: datetime
     delivered_at: datetime | None
-    # Of one that is set aside; empty else.
-    dead_letter_id: str
+    delivery_id: str
+
+    @property
+    def dead_letter_id(self) -> str:
+        """The id of one that is set aside; empty else."""
+        return self.delivery_id if self.state == "SET_ASIDE" else ""
 
     @property
     def endpoint_id(self) -> str:

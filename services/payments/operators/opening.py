@@ -16,6 +16,7 @@ from services.payments.operators.pausing import Pausing
 from services.payments.operators.policy import Policy
 from services.payments.operators.ports import OperatorStores
 from services.payments.operators.proposing import Proposing
+from services.payments.operators.replaying import Replaying
 from services.payments.operators.search import Searching
 from services.payments.operators.servicer.access import MerchantServicer, OperatorKeyServicer
 from services.payments.operators.servicer.corridors import CorridorVersionServicer
@@ -23,6 +24,7 @@ from services.payments.operators.servicer.overview import OverviewServicer
 from services.payments.operators.servicer.pauses import PauseServicer
 from services.payments.operators.servicer.payments import AdminServicer
 from services.payments.operators.servicer.proposals import ProposalServicer
+from services.payments.operators.servicer.replays import ReplayServicer
 from services.payments.operators.servicer.search import SearchServicer
 from services.payments.operators.servicer.verbs import VerbServicer
 from services.payments.operators.trail import Trail
@@ -60,10 +62,12 @@ def open_servicers(
     current = corridors.current
     on_payments = payment_verbs(providers, random.random, current, corrections)
     acting = Acting(operations, on_payments, policy, trail, encode_payment)
+    operating = Operating(operations, providers, policy)
     verbs = agreed_verbs(acting, corridors=current, rates=rates, bounds=policy.rate_override)
     return (
-        AdminServicer(Operating(operations, providers, policy), acting),
+        AdminServicer(operating, acting),
         VerbServicer(acting),
+        ReplayServicer(Replaying(stores.replays, trail), operating),
         PauseServicer(Pausing(operations, stores.pauses, current, policy)),
         ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),

@@ -22,26 +22,17 @@ from services.payments.model.payment import Payment
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.scoreboard import Scoreboard
 from services.payments.model.timing import Waiting
-from services.payments.operators.domain import Action, DeadLetter, Kind, LetterKey
+from services.payments.operators.domain import Action, DeadLetter, LetterFilter, LetterKey
 from services.payments.operators.endpoints import EndpointHealth
 from services.payments.operators.inspected import Inspected
 from services.payments.operators.overriding import AgreedOverride
 from services.payments.operators.overview import OverviewStore
 from services.payments.operators.pause_ports import PauseRows, PauseStore
 from services.payments.operators.proposal import Party, Proposal, ProposalState
+from services.payments.operators.replay_ports import ReplayStore
 from services.payments.operators.search import SearchStore
 from services.payments.operators.verbs.ports import Effect
 from services.payments.operators.watching import ChangeStore
-
-
-@dataclass(frozen=True, kw_only=True)
-class LetterFilter:
-    """Which dead letters to list; absent fields do not filter."""
-
-    merchant_id: str | None = None
-    kind: Kind | None = None
-    # Those that come after this one: when it was set aside, and its key.
-    after: tuple[datetime, LetterKey] | None = None
 
 
 class ProposalRows(Protocol):
@@ -394,6 +385,7 @@ class OperatorStores:
     changes: ChangeStore
     overview: OverviewStore
     endpoints: EndpointHealth
+    replays: ReplayStore
     positions: PositionBook
     proposals: ProposalStore
     overrides: OverrideStore

@@ -2,7 +2,8 @@
 verb is one transaction with its entry in the log of actions; one that is refused has an entry too.
 The verbs on payments are in acting."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -27,17 +28,28 @@ from services.payments.operators.domain import (
     DeadLetter,
     DeadLetterNotFound,
     Kind,
+    LetterFilter,
     LetterKey,
     read_dead_letter_id,
 )
 from services.payments.operators.policy import USUAL, ApprovalRequired, Policy
-from services.payments.operators.ports import LetterFilter, Operations, OperatorTransaction
+from services.payments.operators.ports import Operations, OperatorTransaction
 from services.payments.operators.trail import Trail
 from services.payments.operators.verbs.table import demanding
-from services.shared.errors import Unavailable
+from services.shared.errors import Conflict, NotAllowedNow, NotFound, Unavailable
 from services.shared.rollback import repeated
 
+# Each takes a transaction, and a call shall not outlast its caller.
+REQUEUED_MAX = 100
 Late = OverduePayment | UnreadableOverdue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requeued:
+    """The dead letters that were requeued, and the reason of each that could not be."""
+
+    done: Sequence[str]
+    refused: Mapping[str, str]
 
 
 class Operating:
@@ -111,6 +123,23 @@ class Operating:
         action = Action.REQUEUE_DEAD_LETTER
         async with self._trail.attempt(operator, action, dead_letter_id):
             return await self._move_letter(dead_letter_id, operator, action)
+
+    async def requeue_all(
+        self, wanted: LetterFilter, operator: Operator
+    ) -> tuple[Requeued, DeadLetter | None]:
+        """Has the next dead letters of a filter tried again, each for itself, and where to go on
+        after them; None at the end."""
+        page, last = await self.dead_letters(wanted, limit=REQUEUED_MAX)
+        done, refused = [], {}
+        for letter in page:
+            letter_id = letter.key.dead_letter_id
+            try:
+                await self.requeue(letter_id, operator)
+            except (Conflict, NotAllowedNow, NotFound) as refusal:
+                refused[letter_id] = refusal.error_reason
+            else:
+                done.append(letter_id)
+        return Requeued(done=done, refused=refused), last
 
     async def discard(self, dead_letter_id: str, operator: Operator) -> OperatorAction:
         """Takes a dead letter off the list; a step stays on hold for the operator.

@@ -27,6 +27,7 @@ from caravel.payments.v1 import (
     payments_pb2_grpc,
     proposals_pb2_grpc,
     refunds_pb2_grpc,
+    replays_pb2_grpc,
     search_pb2_grpc,
     tokens_pb2_grpc,
     verbs_pb2_grpc,
@@ -93,6 +94,7 @@ SERVICES = {
     "OverviewService": overview_pb2_grpc.add_OverviewServiceServicer_to_server,
     "SearchService": search_pb2_grpc.add_SearchServiceServicer_to_server,
     "PauseService": pauses_pb2_grpc.add_PauseServiceServicer_to_server,
+    "ReplayService": replays_pb2_grpc.add_ReplayServiceServicer_to_server,
     "VerbService": verbs_pb2_grpc.add_VerbServiceServicer_to_server,
     "CorridorVersionService": (
         corridor_versions_pb2_grpc.add_CorridorVersionServiceServicer_to_server

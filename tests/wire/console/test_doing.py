@@ -253,3 +253,46 @@ async def test_a_corrected_recipient_is_sent_as_a_whole(
             "recipient": {"wallet": {"wallet_id": "w_1", "holder_name": "Bo"}},
         }
     ]
+
+
+async def test_a_replay_begins_with_the_time_of_its_form_and_goes_on(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    page = await signed_in.get("/do/replay-endpoint?endpoint_id=whe_1")
+    [before] = re.findall(r'name="tried_before" value="([^"]+)"', page.text)
+    assert datetime.fromisoformat(before)
+    payments.says("ReplayEndpoint", events=500, has_more=True)
+    fields = {"endpoint_id": "whe_1", "tried_since": "2026-11-29T18:30", "tried_before": before}
+
+    done = await signed_in.post("/do/replay-endpoint", **fields, note="lost", **{"as": "do"})
+    again = await signed_in.get(done.headers["location"])
+
+    assert "Done: Send again since, 500. More may be left" in again.text
+    assert f'name="tried_before" value="{before}"' in again.text
+    assert "lost" not in done.headers["location"]
+    payments.says("ReplayEndpoint", events=7, has_more=False)
+    done = await signed_in.post("/do/replay-endpoint", **fields, **{"as": "do"})
+    assert done.headers["location"] == "/endpoints?done=replay-endpoint&count=7"
+
+
+async def test_dead_letters_that_could_not_be_requeued_are_counted(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    page = await signed_in.get("/do/requeue-all?endpoint_id=whe_1")
+    assert "whe_1" in page.text and 'name="reason"' in page.text
+    payments.says(
+        "RequeueDeadLetters",
+        dead_letter_ids=["outbox_1", "outbox_2"],
+        refused=[{"dead_letter_id": "step_1", "reason": "PAYMENT_BUSY"}],
+        next_page_token="",
+    )
+
+    done = await signed_in.post("/do/requeue-all", endpoint_id="whe_1", **{"as": "do"})
+
+    assert done.headers["location"] == "/dead-letters?done=requeue-all&count=2&refused=1"
+    assert payments.requests("RequeueDeadLetters") == [{"endpoint_id": "whe_1"}]
+    payments.says("ListDeadLetters", dead_letters=[], next_page_token="")
+    page = await signed_in.get(done.headers["location"])
+    assert "Not possible for 1: the audit trail has the reasons." in page.text
+    page = await signed_in.get("/dead-letters?done=requeue-all&count=%3Cb%3E&refused=x")
+    assert "Done: Requeue by a filter." in page.text

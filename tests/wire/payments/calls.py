@@ -27,6 +27,7 @@ STUBS = {
     "SearchService": "search",
     "OverviewService": "overview",
     "PauseService": "pauses",
+    "ReplayService": "replays",
     "ProposalService": "proposals",
     "VerbService": "verbs",
     "CorridorVersionService": "corridors",

@@ -23,6 +23,7 @@ from caravel.payments.v1 import (
     payments_pb2_grpc,
     proposals_pb2_grpc,
     refunds_pb2_grpc,
+    replays_pb2_grpc,
     search_pb2_grpc,
     tokens_pb2_grpc,
     verbs_pb2_grpc,
@@ -90,6 +91,7 @@ class Service:
     merchants: "merchants_pb2_grpc.MerchantServiceAsyncStub"
     inspection: "inspection_pb2_grpc.InspectionServiceAsyncStub"
     pauses: "pauses_pb2_grpc.PauseServiceAsyncStub"
+    replays: "replays_pb2_grpc.ReplayServiceAsyncStub"
     corridors: "corridor_versions_pb2_grpc.CorridorVersionServiceAsyncStub"
     proposals: "proposals_pb2_grpc.ProposalServiceAsyncStub"
     search: "search_pb2_grpc.SearchServiceAsyncStub"
@@ -233,6 +235,7 @@ def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
         "tokens": tokens_pb2_grpc.TokenServiceStub(channel),
         "inspection": inspection_pb2_grpc.InspectionServiceStub(channel),
         "pauses": pauses_pb2_grpc.PauseServiceStub(channel),
+        "replays": replays_pb2_grpc.ReplayServiceStub(channel),
         "proposals": proposals_pb2_grpc.ProposalServiceStub(channel),
         "search": search_pb2_grpc.SearchServiceStub(channel),
         "overview": overview_pb2_grpc.OverviewServiceStub(channel),

@@ -126,6 +126,12 @@ outbox = Table(
         postgresql_where=text("state = 'PENDING'"),
     ),
     Index("outbox_set_aside_idx", "merchant_id", postgresql_where=text("state = 'SET_ASIDE'")),
+    # Events are sent to an endpoint again by the time at which their last try ended.
+    Index(
+        "outbox_ended_idx",
+        *("endpoint_id", "due_at"),
+        postgresql_where=text("state IN ('DELIVERED', 'SET_ASIDE')"),
+    ),
 )
 
 # The actions of operators, with their reasons, and the attempts at them that were refused; rows are

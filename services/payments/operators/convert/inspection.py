@@ -187,4 +187,5 @@ def _write_delivery(delivery: Delivery, url: str) -> inspected_pb2.PaymentDelive
         created_at=timestamp(delivery.created_at),
         delivered_at=optional_timestamp(delivery.delivered_at),
         dead_letter_id=delivery.dead_letter_id,
+        delivery_id=delivery.delivery_id,
     )

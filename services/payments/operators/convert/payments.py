@@ -2,11 +2,12 @@
 credential."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from caravel.payments.v1 import admin_pb2
+from caravel.payments.v1 import admin_pb2, replays_pb2
 
 from services.payments.base.convert import timestamp
 from services.payments.base.instants import read_instant, read_instant_text
@@ -23,9 +24,17 @@ from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import ActionFilter, Operator, OperatorAction, operator_of
 from services.payments.model.principal import Principal
 from services.payments.model.timing import ENDS, Waiting
-from services.payments.operators.domain import DeadLetter, EventFacts, Kind, LetterKey, Record
-from services.payments.operators.ports import LetterFilter
+from services.payments.operators.domain import (
+    DeadLetter,
+    EventFacts,
+    Kind,
+    LetterFilter,
+    LetterKey,
+    LetterReason,
+    Record,
+)
 from services.shared.errors import field_invalid
+from services.shared.ids import Prefix, decode_id
 from services.shared.text import limited_text
 
 NOTE_MAX = 500
@@ -38,6 +47,7 @@ _List = (
     admin_pb2.ListDeadLettersRequest
     | admin_pb2.ListOverduePaymentsRequest
     | admin_pb2.ListDisputesRequest
+    | replays_pb2.RequeueDeadLettersRequest
 )
 _Verb = admin_pb2.RequeueDeadLetterRequest | admin_pb2.DiscardDeadLetterRequest
 
@@ -49,13 +59,25 @@ def read_operator(request: _Verb, principal: Principal) -> Operator:
 
 def read_letters_request(request: admin_pb2.ListDeadLettersRequest) -> tuple[LetterFilter, int]:
     """Which dead letters, and how many. Raises Invalid."""
-    kind = _read_kind(request.kind)
-    merchant_id = read_merchant(request)
-    after = None
-    if request.page_token:
-        after = read_token(request.page_token, lambda words: _read_place(kind, words))
-    wanted = LetterFilter(merchant_id=merchant_id, kind=kind, after=after)
+    wanted = read_letters(request, _read_kind(request.kind))
     return wanted, read_page_size(request.page_size)
+
+
+def read_letters(
+    request: admin_pb2.ListDeadLettersRequest | replays_pb2.RequeueDeadLettersRequest,
+    kind: Kind | None = None,
+) -> LetterFilter:
+    """Which dead letters, and after which. Raises Invalid."""
+    wanted = LetterFilter(
+        merchant_id=read_merchant(request),
+        kind=kind,
+        endpoint_id=_read_endpoint(request.endpoint_id),
+        reason=_read_reason(request.reason),
+    )
+    if not request.page_token:
+        return wanted
+    after = read_token(request.page_token, lambda words: _read_place(wanted, words))
+    return replace(wanted, after=after)
 
 
 def read_merchant(request: _List) -> str | None:
@@ -134,11 +156,11 @@ def _write_record(record: Record) -> admin_pb2.DeadLetter.Record:
 
 
 def write_letters_token(wanted: LetterFilter, last: DeadLetter | None) -> str:
-    """Where to go on, for the same kind only; empty at the end."""
+    """Where to go on, for the same filters only; empty at the end."""
     if last is None:
         return ""
-    place = [wanted.kind or "", last.set_aside_at.isoformat(), last.key.kind, last.key.words]
-    return write_token(place)
+    place = [last.set_aside_at.isoformat(), last.key.kind, last.key.words]
+    return write_token([*_filters(wanted), *place])
 
 
 def read_overdue_request(
@@ -225,8 +247,32 @@ def _read_kind(number: admin_pb2.DeadLetter.Kind.ValueType) -> Kind | None:
         raise field_invalid("kind", f"kind must be one of {', '.join(Kind)}") from None
 
 
-def _read_place(kind: Kind | None, words: list[str]) -> tuple[datetime, LetterKey]:
-    filtered, at, letter_kind, key = words
-    if filtered != (kind or ""):
+def _read_endpoint(text: str) -> UUID | None:
+    """The endpoint to which a list is restricted; None for all. Raises Invalid."""
+    if not text:
+        return None
+    endpoint_id = decode_id(Prefix.ENDPOINT, text)
+    if endpoint_id is None:
+        raise field_invalid("endpoint_id", "endpoint_id must be the id of an endpoint")
+    return endpoint_id
+
+
+def _read_reason(text: str) -> LetterReason | None:
+    try:
+        return LetterReason(text) if text else None
+    except ValueError:
+        words = f"reason must be one of {', '.join(LetterReason)}"
+        raise field_invalid("reason", words) from None
+
+
+def _filters(wanted: LetterFilter) -> list[str]:
+    """The filters in the words of a token: the next page has the same."""
+    endpoint = str(wanted.endpoint_id) if wanted.endpoint_id else ""
+    return [wanted.kind or "", wanted.merchant_id or "", endpoint, wanted.reason or ""]
+
+
+def _read_place(wanted: LetterFilter, words: list[str]) -> tuple[datetime, LetterKey]:
+    *filtered, at, letter_kind, key = words
+    if filtered != _filters(wanted):
         raise ValueError
     return read_instant_text(at), LetterKey(kind=Kind(letter_kind), words=key)

@@ -16,8 +16,15 @@ from services.payments.base.times import shown
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason
-from services.payments.operators.domain import DeadLetter, EventFacts, Kind, LetterKey, Record
-from services.payments.operators.ports import LetterFilter
+from services.payments.operators.domain import (
+    DeadLetter,
+    EventFacts,
+    Kind,
+    LetterFilter,
+    LetterKey,
+    LetterReason,
+    Record,
+)
 from services.payments.webhooks_in.store.inbox import MATCH
 
 _HELD_AT = shown(
@@ -57,22 +64,23 @@ _LIST = text_with(
          WHERE p.hold_reason = :step_failed AND {_OF.format("p.merchant_id")}
         UNION ALL
         SELECT 'INBOX', {_EVENT},
-               'event_failed', w.failures, w.last_error,
+               '{LetterReason.EVENT_FAILED}', w.failures, w.last_error,
                {shown("coalesce(w.set_aside_at, w.received_at)")}, {_SAID}
          WHERE w.state = 'SET_ASIDE' AND {_OF.format("w.merchant_id")}
         UNION ALL
         SELECT 'ORPHAN', {_EVENT},
-               CASE WHEN w.merchant_id IS NULL THEN 'payment_unknown' ELSE 'attempt_unknown' END,
+               CASE WHEN w.merchant_id IS NULL THEN '{LetterReason.PAYMENT_UNKNOWN}'
+               ELSE '{LetterReason.ATTEMPT_UNKNOWN}' END,
                w.failures, w.last_error, {shown("w.received_at")}, {_SAID}
          WHERE w.state = 'UNMATCHED' AND {_OF.format("w.merchant_id")}
         UNION ALL
         SELECT 'OUTBOX', {_NOTICE}, merchant_id, payment_id,
-               'delivery_failed', failures, last_error, {shown("due_at")}, NULL, NULL,
-               NULL, NULL, NULL, NULL
+               '{LetterReason.DELIVERY_FAILED}', failures, last_error, {shown("due_at")},
+               NULL, NULL, NULL, NULL, NULL, NULL
           FROM outbox WHERE state = 'SET_ASIDE' AND {_OF.format("merchant_id")}
         UNION ALL
         SELECT 'UNREADABLE', u.table_name || ' ' || u.row_key, u.merchant_id, u.payment_id,
-               'row_unreadable',
+               '{LetterReason.ROW_UNREADABLE}',
                0, u.error, {shown("u.found_at")}, NULL, NULL, NULL,
                u.table_name, u.row_key, u.column_name
           FROM unreadable_rows u
@@ -87,7 +95,9 @@ _LIST = text_with(
                 WHERE w.provider = u.row_key::json->>0 AND w.event_id = u.row_key::json->>1)
                IS NOT FALSE)
     ) AS letters
-     WHERE kind = coalesce(:kind, kind)
+     WHERE kind = coalesce(:kind, kind) AND reason = coalesce(:reason, reason)
+       AND (CAST(:endpoint_id AS text) IS NULL
+            OR kind = 'OUTBOX' AND split_part(words, ' ', 3) = :endpoint_id)
        AND (CAST(:at AS timestamptz) IS NULL
             OR (set_aside_at, kind, words) < (CAST(:at AS timestamptz), :at_kind, :at_words))
      ORDER BY set_aside_at DESC, kind DESC, words DESC LIMIT :limit
@@ -129,7 +139,9 @@ _OUTBOX_ROW = f"""
 """
 _REQUEUE_NOTICE = text(
     f"""
-    UPDATE outbox SET state = 'PENDING', failures = 0, last_error = NULL, due_at = now()
+    UPDATE outbox
+       SET state = 'PENDING', failures = 0, last_error = NULL, due_at = now(),
+           lease_token = lease_token + 1
      WHERE {_OUTBOX_ROW}
     """
 )
@@ -163,6 +175,8 @@ async def list_letters(
     parameters = {
         "merchant_id": wanted.merchant_id,
         "kind": wanted.kind,
+        "reason": wanted.reason,
+        "endpoint_id": str(wanted.endpoint_id) if wanted.endpoint_id else None,
         "at": at,
         "at_kind": key.kind if key else "",
         "at_words": key.words if key else "",

@@ -9,11 +9,9 @@ from services.payments.base import tables
 from services.payments.base.rows import read_money
 from services.payments.base.unreadable import Source
 from services.payments.model.ledger import Posting
-from services.payments.operators.domain import Kind, LetterKey
 from services.payments.operators.inspected import Delivery, Received, RecordedPosting
+from services.payments.operators.replay_ports import DeliveryKey
 from services.payments.operators.store.proposals import read_proposal
-
-_SET_ASIDE = "SET_ASIDE"
 
 
 def _read_posting(row: Row[Any]) -> RecordedPosting:
@@ -48,9 +46,12 @@ def _read_received(row: Row[Any]) -> Received:
 
 
 def _read_delivery(row: Row[Any]) -> Delivery:
-    position = f".{row.position}" if row.position else ""
-    words = f"{row.payment_id} {row.sequence}{position} {row.endpoint_id}"
-    letter = LetterKey(kind=Kind.OUTBOX, words=words)
+    key = DeliveryKey(
+        payment_id=row.payment_id,
+        sequence=row.sequence,
+        position=row.position,
+        endpoint_id=row.endpoint_id,
+    )
     return Delivery(
         endpoint=row.endpoint_id,
         sequence=row.sequence,
@@ -61,7 +62,7 @@ def _read_delivery(row: Row[Any]) -> Delivery:
         due_at=row.due_at,
         created_at=row.created_at,
         delivered_at=row.delivered_at,
-        dead_letter_id=letter.dead_letter_id if row.state == _SET_ASIDE else "",
+        delivery_id=key.delivery_id,
     )
 
 

@@ -66,7 +66,12 @@ class PostgresInspected:
         lists = _Lists(self._reader, payment)
         before = before_sequence or _LAST_SEQUENCE
         proposals = await lists.proposals()
-        subjects = [_step_letter(payment), *(one.proposal_id for one in proposals)]
+        deliveries = await lists.of("deliveries", DELIVERIES, tables.outbox.c.created_at)
+        subjects = [
+            _step_letter(payment),
+            *(one.proposal_id for one in proposals),
+            *(one.delivery_id for one in deliveries),
+        ]
         inspected = InspectedPayment(
             payment=payment,
             queued=await self._queued(payment),
@@ -77,7 +82,7 @@ class PostgresInspected:
             received=await lists.of(
                 "received_events", RECEIVED, tables.webhook_inbox.c.received_at
             ),
-            deliveries=await lists.of("deliveries", DELIVERIES, tables.outbox.c.created_at),
+            deliveries=deliveries,
             urls=await lists.urls(),
             actions=await lists.actions(subjects),
             proposals=proposals,

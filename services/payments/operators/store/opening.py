@@ -16,6 +16,7 @@ from services.payments.operators.store.overrides import PostgresOverrides
 from services.payments.operators.store.overview import PostgresOverview
 from services.payments.operators.store.pauses import PostgresPauses
 from services.payments.operators.store.proposals import PostgresProposals
+from services.payments.operators.store.replays import PostgresReplays
 from services.payments.operators.store.search import PostgresSearch
 from services.payments.webhooks_out.notification import EncodeEvent
 
@@ -35,6 +36,7 @@ def open_stores(
         changes=PostgresChanges(engine),
         overview=PostgresOverview(engine),
         endpoints=PostgresEndpointHealth(engine),
+        replays=PostgresReplays(engine),
         positions=PostgresPositions(engine),
         proposals=PostgresProposals(engine),
         overrides=PostgresOverrides(engine),

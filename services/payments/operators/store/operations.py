@@ -30,8 +30,7 @@ from services.payments.model.operator import (
 from services.payments.model.payment import Payment, PaymentNotFound
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.timing import Waiting
-from services.payments.operators.domain import Action, DeadLetter, LetterKey
-from services.payments.operators.ports import LetterFilter
+from services.payments.operators.domain import Action, DeadLetter, LetterFilter, LetterKey
 from services.payments.operators.store.actions import log_action, log_refusal
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
 from services.payments.operators.store.effects import read_effect

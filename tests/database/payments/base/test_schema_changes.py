@@ -15,7 +15,7 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
 from services.payments.model.operator import ActionFilter
 from services.payments.model.payment import State
-from services.payments.operators.ports import LetterFilter
+from services.payments.operators.domain import LetterFilter
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.usecases import Operating
 from services.payments.orders.cancelling import Cancelling

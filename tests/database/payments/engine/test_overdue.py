@@ -21,8 +21,13 @@ from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, PaymentNotFound
 from services.payments.model.progress import expected_times
 from services.payments.model.timing import Waiting
-from services.payments.operators.domain import DeadLetter, DeadLetterNotFound, EventFacts, Kind
-from services.payments.operators.ports import LetterFilter
+from services.payments.operators.domain import (
+    DeadLetter,
+    DeadLetterNotFound,
+    EventFacts,
+    Kind,
+    LetterFilter,
+)
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.operators.usecases import Operating
 from services.payments.orders.store.payments import PostgresPayments

@@ -588,6 +588,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The provider or the corridor is not paused, or not any more.
     Example: {"reason": "PAUSE_NOT_FOUND", "metadata": {"name": "us-ng"}}
     """
+    DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 194
+    """No event for a merchant's endpoint has this delivery id.
+    Example: {"reason": "DELIVERY_NOT_FOUND", "metadata": {"delivery_id": "outbox_MDE5…"}}
+    """
+    ENDPOINT_DISABLED: _ErrorReason.ValueType  # 195
+    """The endpoint was deleted, or has said that it wants no more; nothing is sent there.
+    Example: {"reason": "ENDPOINT_DISABLED", "metadata": {"endpoint_id": "whe_01j…"}}
+    """
     CORRIDORS_VERSION_UNKNOWN: _ErrorReason.ValueType  # 200
     """This replica does not know the version of the corridor files; the files come with the next call.
     Between our services only.
@@ -1165,6 +1173,14 @@ Example: {"reason": "PAUSE_EXISTS", "metadata": {"pause_id": "pau_01j…"}}
 PAUSE_NOT_FOUND: ErrorReason.ValueType  # 193
 """The provider or the corridor is not paused, or not any more.
 Example: {"reason": "PAUSE_NOT_FOUND", "metadata": {"name": "us-ng"}}
+"""
+DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 194
+"""No event for a merchant's endpoint has this delivery id.
+Example: {"reason": "DELIVERY_NOT_FOUND", "metadata": {"delivery_id": "outbox_MDE5…"}}
+"""
+ENDPOINT_DISABLED: ErrorReason.ValueType  # 195
+"""The endpoint was deleted, or has said that it wants no more; nothing is sent there.
+Example: {"reason": "ENDPOINT_DISABLED", "metadata": {"endpoint_id": "whe_01j…"}}
 """
 CORRIDORS_VERSION_UNKNOWN: ErrorReason.ValueType  # 200
 """This replica does not know the version of the corridor files; the files come with the next call.

@@ -304,6 +304,8 @@ class ListDeadLettersRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    ENDPOINT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The largest number of items to return; 0 means 50, and more than 200 means 200. Never negative."""
     page_token: _builtins.str
@@ -312,6 +314,10 @@ class ListDeadLettersRequest(_message.Message):
     """Only dead letters of this kind."""
     merchant_id: _builtins.str
     """Only those of this merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z". Absent: of all."""
+    endpoint_id: _builtins.str
+    """Only events that this endpoint never took, for example "whe_01jd8x3v9me7rb5k3n6q2f4h8z"."""
+    reason: _builtins.str
+    """Only those that were set aside for this reason, for example "delivery_failed"."""
     def __init__(
         self,
         *,
@@ -319,10 +325,12 @@ class ListDeadLettersRequest(_message.Message):
         page_token: _builtins.str = ...,
         kind: Global___DeadLetter.Kind.ValueType = ...,
         merchant_id: _builtins.str = ...,
+        endpoint_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint_id", b"endpoint_id", "kind", b"kind", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -92,7 +92,7 @@ class AdminServiceServicer:
 
     def ListDeadLetters(self, request, context):
         """Lists the dead letters: steps, events and notifications that failed again and again and are set
-        aside, the latest first. Idempotent. Refuses with FIELD_INVALID.
+        aside, the latest first. Idempotent. Refuses with FIELD_INVALID or CHARACTER_FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

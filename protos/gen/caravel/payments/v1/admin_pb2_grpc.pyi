@@ -44,7 +44,7 @@ class AdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListDeadLettersRequest, _admin_pb2.ListDeadLettersResponse]
     """Lists the dead letters: steps, events and notifications that failed again and again and are set
-    aside, the latest first. Idempotent. Refuses with FIELD_INVALID.
+    aside, the latest first. Idempotent. Refuses with FIELD_INVALID or CHARACTER_FORBIDDEN.
     """
     RequeueDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RequeueDeadLetterRequest, _admin_pb2.OperatorAction]
     """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
@@ -114,7 +114,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListDeadLettersRequest, _admin_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Lists the dead letters: steps, events and notifications that failed again and again and are set
-    aside, the latest first. Idempotent. Refuses with FIELD_INVALID.
+    aside, the latest first. Idempotent. Refuses with FIELD_INVALID or CHARACTER_FORBIDDEN.
     """
     RequeueDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.RequeueDeadLetterRequest, _admin_pb2.OperatorAction]  # type: ignore[assignment]
     """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
@@ -187,7 +187,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListDeadLettersResponse, _abc.Awaitable[_admin_pb2.ListDeadLettersResponse]]:
         """Lists the dead letters: steps, events and notifications that failed again and again and are set
-        aside, the latest first. Idempotent. Refuses with FIELD_INVALID.
+        aside, the latest first. Idempotent. Refuses with FIELD_INVALID or CHARACTER_FORBIDDEN.
         """
 
     @_abc_1.abstractmethod

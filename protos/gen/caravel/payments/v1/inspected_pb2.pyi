@@ -452,6 +452,7 @@ class PaymentDelivery(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     DELIVERED_AT_FIELD_NUMBER: _builtins.int
     DEAD_LETTER_ID_FIELD_NUMBER: _builtins.int
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
     endpoint_id: _builtins.str
     """Id of the endpoint."""
     url: _builtins.str
@@ -468,6 +469,8 @@ class PaymentDelivery(_message.Message):
     """The last failure, for example "HTTP 500"."""
     dead_letter_id: _builtins.str
     """Of one that is set aside: the id by which it is requeued or discarded."""
+    delivery_id: _builtins.str
+    """Id of the delivery, by which it is sent again, for example "outbox_MDE5YWJjZGU"."""
     @_builtins.property
     def next_try_at(self) -> _timestamp_pb2.Timestamp:
         """Of one that waits: when it is tried next."""
@@ -494,10 +497,11 @@ class PaymentDelivery(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         delivered_at: _timestamp_pb2.Timestamp | None = ...,
         dead_letter_id: _builtins.str = ...,
+        delivery_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "delivered_at", b"delivered_at", "next_try_at", b"next_try_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dead_letter_id", b"dead_letter_id", "delivered_at", b"delivered_at", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "failures", b"failures", "last_error", b"last_error", "next_try_at", b"next_try_at", "sequence", b"sequence", "state", b"state", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dead_letter_id", b"dead_letter_id", "delivered_at", b"delivered_at", "delivery_id", b"delivery_id", "endpoint_id", b"endpoint_id", "event_type", b"event_type", "failures", b"failures", "last_error", b"last_error", "next_try_at", b"next_try_at", "sequence", b"sequence", "state", b"state", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
