@@ -44,8 +44,8 @@ POSTINGS = Part(
     "Postings",
     (
         Column("Event", "sequence"),
-        Column("Debit", "debit", "code"),
-        Column("Credit", "credit", "code"),
+        Column("Debit", "debit", "word"),
+        Column("Credit", "credit", "word"),
         Column("Amount", "amount", "number", unit="{currency}"),
         Column("Cause", "cause"),
         Column("Time", "posted_at", "instant"),

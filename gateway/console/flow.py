@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.console.client import Record
 
-COLUMN, HEAD, ROW = 150, 54, 34
+COLUMN, HEAD, ROW = 140, 54, 34
 # Accounts in the order of money: from the sender to the recipient, and aside.
 _ORDER = ("onramp", "payments", "revenue", "fx", "offramp", "suspense")
 

@@ -35,7 +35,7 @@ _RATE = (
     Column("Source", "source"),
     Column("Age", "observed_at", "age", absent="no rate"),
     Column("Synthetic", "synthetic", "yes"),
-    Column("Why there is none", "unavailable_reason", "code"),
+    Column("Why there is none", "unavailable_reason", "word"),
 )
 
 

@@ -114,6 +114,7 @@ class Pages:
         self._templates.globals["offers"] = offers
         self._templates.filters["tone"] = words.tone
         self._templates.filters["shown_value"] = words.shown
+        self._templates.filters["parts"] = words.parts
         self._templates.filters["payload_lines"] = words.payload_lines
         self._templates.filters["used"] = used
         self._templates.filters["money"] = figures.money

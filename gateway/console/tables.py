@@ -15,13 +15,17 @@ from gateway.console.client import Record
 _BRACES = re.compile(r"\{([a-z_.0-9]+)\}")
 # A program that opens the file would take such a text for a formula.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+# The kinds of columns that need a shape of their own.
+_SHAPES = {"number": "number", "code": "code", "instant": "time"}
+_SHAPES |= dict.fromkeys(("long", "pairs", "list"), "long")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
 class Column:
     """A column: its label, its field (a dot leads into a record within), and its kind: text, long,
-    code, state, list, pairs, number, seconds, instant, age, left or yes."""
+    code (an id), word (of a contract), state, list, pairs, number, seconds, instant, age, left or
+    yes."""
 
     label: str
     field: str
@@ -34,6 +38,11 @@ class Column:
     absent: str = "none"
     # In a file, and on a page that asks for it by the column's name.
     is_extra: bool = False
+
+    @property
+    def shape(self) -> str:
+        """The class of its cells, by which their text breaks; empty for most."""
+        return _SHAPES.get(self.kind, "")
 
     def value(self, record: Record) -> Any:
         """The value of the cell; None where there is none."""

@@ -1,6 +1,7 @@
 """The words in which pages show instants, lengths of time and states."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ _TONES = {
     "REVERSED UNKNOWN WAITING",
     "bad": "DISABLED FAILED LOST REFUSED REVOKED SET_ASIDE",
 }
+_ID = re.compile("[a-z]{3}_[0-9a-z]{26}")
 TONES = {word: tone for tone, words in _TONES.items() for word in words.split()}
 
 
@@ -39,6 +41,13 @@ def span(length: timedelta) -> str:
 def tone(word: str) -> str:
     """The colour of a state: good, busy, warn, bad or plain."""
     return TONES.get(word, "plain")
+
+
+def parts(word: str) -> list[str]:
+    """The parts of a long word of a contract or a long id, after each of which a line may end."""
+    if _ID.fullmatch(word):
+        return [word[: len(word) // 2], word[len(word) // 2 :]]
+    return re.split("(?<=[_:/])", word) if len(word) > 14 else [word]
 
 
 def shown(value: Any) -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, Request
 
 from gateway.console.app import build_app
 from gateway.console.serving import serving
 from services.shared.deployment import Deployment
-from tests.browser.payment_sample import payment
+from services.shared.errors import Unavailable
+from tests.browser.payment_sample import PAYMENT, payment
 from tests.browser.samples import (
     STATES,
     actions,
@@ -35,7 +36,7 @@ from tests.browser.samples import (
 )
 from tests.browsers import opened_browser
 from tests.openid import OpenIdServer, serving_openid
-from tests.wire.console.conftest import Clock, ScriptedPayments, of_provider
+from tests.wire.console.conftest import Clock, ScriptedPayments, answer_of, of_provider
 
 # Where a person may look at every page that was tested, when this names a folder.
 SHOTS = os.environ.get("SCREENSHOTS_DIR", "")
@@ -50,6 +51,8 @@ class Console:
     openid: OpenIdServer
     context: BrowserContext
     page: Page
+    # Has the payment change, for pages that are open.
+    moved: asyncio.Event
     # All that the browser complained about.
     complaints: list[str] = field(default_factory=list)
 
@@ -71,8 +74,8 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Console]:
-    payments, clock = ScriptedPayments(), Clock()
-    fill(payments, clock)
+    payments, clock, moved = ScriptedPayments(), Clock(), asyncio.Event()
+    fill(payments, clock, moved)
     app: Any = None
 
     async def whichever(scope: Any, receive: Any, send: Any) -> None:
@@ -84,12 +87,26 @@ async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Console]:
         app = build_app(config, payments, clock)
         context = await chromium.new_context(**{"java_script_enabled": False, **options})
         page = await context.new_page()
-        console = Console(url, payments, openid, context, page)
-        page.on("console", lambda said: console.complaints.append(said.text))
-        page.on("pageerror", lambda error: console.complaints.append(str(error)))
-        page.on("requestfailed", lambda one: console.complaints.append(f"{one.url} failed"))
+        console = Console(url, payments, openid, context, page, moved)
+        listen_to(page, console.complaints)
         yield console
         await context.close()
+        # Ends the streams that wait, so that the server need not.
+        payments.refusal = Unavailable("the test is over")
+        moved.set()
+
+
+def listen_to(page: Page, complaints: list[str]) -> None:
+    """Keeps all that the browser complains about on this page, but for what it stopped itself: a
+    page that is left ends what it was reading."""
+
+    def failed(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":
+            complaints.append(f"{request.url} failed: {request.failure}")
+
+    page.on("console", lambda said: complaints.append(said.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", failed)
 
 
 @pytest.fixture
@@ -98,19 +115,21 @@ async def console(chromium: Browser) -> AsyncIterator[Console]:
         yield found
 
 
-async def never(_request: Mapping[str, Any]) -> Any:
-    """Waits for a change that does not come."""
-    await asyncio.Event().wait()
-
-
-def fill(payments: ScriptedPayments, clock: Clock) -> None:
+def fill(payments: ScriptedPayments, clock: Clock, moved: asyncio.Event) -> None:
     """Something of each kind, with the longest words that there are."""
     now = clock.instant
+
+    async def changes(_request: Mapping[str, Any]) -> Any:
+        await moved.wait()
+        if payments.refusal is None:
+            moved.clear()
+        return answer_of("WatchChanges", changes=[{"transaction_id": PAYMENT}], cursor="c")
+
+    payments.waits["WatchChanges"] = changes
     payments.answers["ListOverduePayments"] = lambda request: late_payments(now, request)
     payments.answers["ListDeadLetters"] = lambda request: dead_letters(now, request)
     payments.says("ListDisputes", open_disputes=[dispute(now)])
     payments.says("InspectPayment", **payment(now))
-    payments.waits["WatchChanges"] = never
     payments.says("SearchPayments", **search(now))
     payments.says("GetOverview", **overview(now))
     payments.says("ListMerchantEndpoints", endpoints=[endpoint(now)])

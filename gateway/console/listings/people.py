@@ -15,7 +15,7 @@ ACTIONS = Listing(
         Column("Operator", "operator"),
         Column("Action", "action"),
         Column("Subject", "subject", "code"),
-        Column("Refusal", "refusal", "code", absent="done"),
+        Column("Refusal", "refusal", "word", absent="done"),
         Column("Note", "note", "long"),
         Column("Provider's answer", "provider_answer"),
         Column("Credential", "credential_id", "code", is_extra=True),

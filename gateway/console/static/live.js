@@ -5,6 +5,7 @@ const main = document.querySelector("main[data-live]");
 const status = document.getElementById("live");
 // At most one reading a second, however much changes.
 const PAUSE_MILLISECONDS = 1000;
+const SCROLLING = "[tabindex='0']";
 let source = null;
 let isReading = false;
 let isAgain = false;
@@ -16,8 +17,18 @@ function concerns(change) {
 }
 
 function isBusy() {
-  // A person who writes, or has opened a part, is not disturbed.
+  // A person who writes, copies, or has opened a part, is not disturbed.
+  const chosen = getSelection();
+  if (chosen && !chosen.isCollapsed && main.contains(chosen.anchorNode)) return true;
   return main.querySelector("input:focus, select:focus, textarea:focus, details[open]") !== null;
+}
+
+function nameOf(one) {
+  return one.getAttribute("href") || one.getAttribute("aria-labelledby");
+}
+
+function named(selector, name) {
+  return [...main.querySelectorAll(selector)].find((one) => nameOf(one) === name);
 }
 
 function end(text) {
@@ -30,13 +41,15 @@ function replace(text) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const next = page.querySelector("main[data-live]");
   if (!next) return end("This page can no longer be read. Load it again.");
-  const focused = document.activeElement;
-  const address = main.contains(focused) ? focused.getAttribute("href") : null;
+  const focused = main.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+  const scrolled = [...main.querySelectorAll(SCROLLING)].filter((one) => one.scrollLeft > 0);
+  const places = scrolled.map((one) => [nameOf(one), one.scrollLeft]);
   main.replaceChildren(...next.childNodes);
-  if (address) {
-    const same = [...main.querySelectorAll("a[href]")].find((one) => one.getAttribute("href") === address);
-    (same || main).focus({ preventScroll: true });
+  for (const [name, left] of places) {
+    const same = named(SCROLLING, name);
+    if (same) same.scrollLeft = left;
   }
+  if (focused) (named(`a[href], ${SCROLLING}`, focused) || main).focus({ preventScroll: true });
   status.textContent = "Live: read again at " + new Date().toISOString().slice(11, 19) + " UTC";
 }
 

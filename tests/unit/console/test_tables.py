@@ -86,3 +86,9 @@ def test_an_instant_and_a_list_are_text_in_a_file() -> None:
     texts = [Column("", name).text(record) for name in record]
 
     assert texts == ["2026-11-29T00:00:00+00:00", "a, b", "x: 2; y: 1"]
+
+
+def test_the_cells_of_a_column_break_by_its_kind() -> None:
+    kinds = ("code", "instant", "pairs", "number", "text")
+
+    assert [Column("", "", kind).shape for kind in kinds] == ["code", "time", "long", "number", ""]

@@ -48,3 +48,16 @@ def test_a_confirmation_shows_values_as_people_write_them() -> None:
     assert words.shown(["a", "b"]) == "a, b"
     assert words.shown(datetime(2026, 11, 29, tzinfo=UTC)) == "2026-11-29 00:00:00 UTC"
     assert words.shown(5) == "5"
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("step_failed", ["step_failed"]),
+        ("provider_contradicts_itself", ["provider_", "contradicts_", "itself"]),
+        ("offramp:wallet:INR", ["offramp:", "wallet:", "INR"]),
+        ("pay_01m83mbj55ewdbrd2wha9z9e00", ["pay_01m83mbj55e", "wdbrd2wha9z9e00"]),
+    ],
+)
+def test_a_line_ends_between_the_parts_of_a_long_word(word: str, parts: list[str]) -> None:
+    assert words.parts(word) == parts
