@@ -12,7 +12,8 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from deploy.local.mesh.credentials import load_or_make
-from deploy.local.mesh.postgres import SUPERUSER, Cluster, RunningCluster, place, running
+from deploy.local.mesh.placement import place
+from deploy.local.mesh.postgres import SUPERUSER, Cluster, RunningCluster, running
 
 MEMORY, MEMORY_MIN_BYTES = Path("/dev/shm"), 4 * 1024**3
 
@@ -39,7 +40,7 @@ def let_in_superuser(cluster: Cluster) -> Callable[[str], str]:
     return superuser_url
 
 
-def _folder_in_memory() -> str | None:
+def folder_in_memory() -> str | None:
     """A folder whose files are in memory, where there is one with room: a copy or a drop of a
     database waits several times for a disk."""
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_MIN_BYTES
@@ -52,8 +53,7 @@ def private_cluster() -> Iterator[PrivateCluster]:
 
     To be entered in the main thread: the server dies with the thread that started it.
     """
-    folder_in_memory = _folder_in_memory()
-    with tempfile.TemporaryDirectory(prefix="caravel-postgres-", dir=folder_in_memory) as name:
+    with tempfile.TemporaryDirectory(prefix="caravel-postgres-", dir=folder_in_memory()) as name:
         folder = Path(name)
         # The user it runs as has to pass through.
         folder.chmod(0o711)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from deploy.local.mesh.postgres import INSTALL, installed_package
+from deploy.local.mesh.placement import INSTALL, installed_package
 from deploy.local.process.terminal import Problem
 from tests.benchmarks import samples
 from tests.benchmarks.server import Server

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from deploy.local.mesh import credentials, database, postgres
+from deploy.local.mesh import credentials, database, placement
 from deploy.local.mesh.ports import HOST, claimed
 from deploy.local.mesh.processes import Plan
 from deploy.local.mesh.state import DataDir
@@ -204,4 +204,4 @@ def forget(folder: Path) -> None:
     """Deletes the server's files of an earlier run."""
     data = DataDir.at(folder)
     data.forget()
-    postgres.forget_elsewhere(data.postgres)
+    placement.forget_elsewhere(data.postgres)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import ROOT
-from deploy.local.mesh import postgres
+from deploy.local.mesh import placement
 from deploy.local.mesh.credentials import Credentials
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.child import Spec, describe_end
@@ -105,7 +105,7 @@ async def run(options: Options, say: Callable[[str], None]) -> Result:
 
 def forget(folder: Path) -> None:
     """Deletes what an earlier run of the seed has left behind."""
-    postgres.forget_elsewhere(DataDir.at(folder / "mesh").postgres)
+    placement.forget_elsewhere(DataDir.at(folder / "mesh").postgres)
     shutil.rmtree(folder, ignore_errors=True)
 
 

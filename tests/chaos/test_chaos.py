@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.mesh import postgres
+from deploy.local.mesh import placement
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.terminal import say
 from tests.chaos import result
@@ -27,7 +27,7 @@ async def test_nothing_is_lost_or_doubled_and_everything_ends(seed: int, tmp_pat
         found = await run(options, say)
     finally:
         # The rest of the evidence lies in the test's folder, which is cleared by itself.
-        postgres.forget_elsewhere(DataDir.at(options.folder / "mesh").postgres)
+        placement.forget_elsewhere(DataDir.at(options.folder / "mesh").postgres)
 
     replay = f"./caravel test chaos -- -k '{seed}'"
     assert found.passed, result.render(found, replay)

@@ -18,7 +18,7 @@ from tests.house.places import ROOT, at, check
 PAGE = ROOT / "docs" / "metrics.md"
 TEXT = PAGE.read_text()
 # Roles of the database, whose names begin as those of metrics do.
-ROLES = {"caravel_app", "caravel_superuser"}
+ROLES = {"caravel_app", "caravel_backup", "caravel_superuser"}
 MODULES = {name: f"services.{name}.__main__" for name in processes.SERVICES}
 MODULES["worker"] = "services.payments.worker"
 MODULES["console"] = "gateway.console.__main__"

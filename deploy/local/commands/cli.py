@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from deploy.local.commands import (
+    backup,
     control,
     corridors,
     dead_letters,
@@ -34,7 +35,7 @@ ADMINISTERED = {
     "merchants": "make, list, disable and enable merchants, and end their keys",
     "operators": "make, list, roll and revoke the keys of operators",
 }
-PRIVATE_COMMANDS = ("up", "migrate", "verify", "explain", *ADMINISTERED)
+PRIVATE_COMMANDS = ("up", "migrate", "verify", "explain", "backup", "restore", *ADMINISTERED)
 EPILOG = "First time here? `./caravel up` starts it all and prints a payment to paste."
 
 
@@ -172,7 +173,8 @@ def _parser() -> _Parser:
 def _add_operating(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
-    for module in (figures, operate, four_eyes, pausing, replaying, corridors, dead_letters):
+    operating = figures, operate, four_eyes, pausing, replaying, corridors
+    for module in (*operating, backup, dead_letters):
         module.add_to(partial(_add, commands), data)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import ROOT
-from deploy.local.mesh import postgres, state
+from deploy.local.mesh import placement, state
 from deploy.local.mesh.ports import HOST
 from deploy.local.mesh.state import SUPERVISOR, DataDir, MeshState
 from deploy.local.process import logs, terminal
@@ -106,7 +106,7 @@ def down(data_dir: DataDir, *, delete: bool) -> int:
     if delete and data_dir.root.is_dir():
         with state.locked(data_dir):
             data_dir.forget()
-            postgres.forget_elsewhere(data_dir.postgres)
+            placement.forget_elsewhere(data_dir.postgres)
         say(f"Deleted what it left in {data_dir.root}.")
     return 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy import ROOT, authority
 from deploy.local.mesh import database, ports, processes, state
-from deploy.local.mesh.postgres import INSTALL, installed_package, place
+from deploy.local.mesh.placement import INSTALL, installed_package, place
 from deploy.local.mesh.state import DataDir
 from deploy.local.process import terminal
 from deploy.local.process.terminal import Problem, paint, say

@@ -18,7 +18,7 @@ def migrate(data_dir: DataDir) -> int:
     data_dir.make()
     if elsewhere := database.external():
         database.warn_of_superusers(elsewhere)
-    with _reachable(data_dir) as chosen:
+    with reachable(data_dir) as chosen:
         return subprocess.run(  # noqa: S603
             processes.migration_command(),
             cwd=ROOT,
@@ -30,7 +30,7 @@ def migrate(data_dir: DataDir) -> int:
 def verify(data_dir: DataDir) -> int:
     """Recomputes the books; returns 0 where all holds. Raises Problem."""
     data_dir.make()
-    with _reachable(data_dir) as chosen:
+    with reachable(data_dir) as chosen:
         return subprocess.run(
             [sys.executable, "-P", "-m", "services.payments.verify"],
             cwd=ROOT,
@@ -43,7 +43,7 @@ def explain(data_dir: DataDir, name: str) -> int:
     """Recomputes the price of a quote or a payment; returns 0 where no figure differs. Raises
     Problem."""
     data_dir.make()
-    with _reachable(data_dir) as chosen:
+    with reachable(data_dir) as chosen:
         return subprocess.run(  # noqa: S603
             [sys.executable, "-P", "-m", "services.payments.explain", name],
             cwd=ROOT,
@@ -58,7 +58,7 @@ def administer(data_dir: DataDir, words: Sequence[str]) -> int:
     if {"-h", "--help"} & {*words}:
         return _admin(words, {})
     data_dir.make()
-    with _reachable(data_dir) as chosen:
+    with reachable(data_dir) as chosen:
         return _admin(words, {"DATABASE_URL": chosen.application_url})
 
 
@@ -72,8 +72,8 @@ def _admin(words: Sequence[str], variables: Mapping[str, str]) -> int:
 
 
 @contextmanager
-def _reachable(data_dir: DataDir) -> Iterator[Database]:
-    """The database, with its server running for the length of the block."""
+def reachable(data_dir: DataDir) -> Iterator[Database]:
+    """The database, with its server running for the length of the block. Raises Problem."""
     elsewhere = database.external()
     if elsewhere:
         database.refuse_unusable(elsewhere)

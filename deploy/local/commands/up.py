@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import authority
-from deploy.local.mesh import credentials, database, ports, postgres, processes, state
+from deploy.local.mesh import credentials, database, placement, ports, processes, state
 from deploy.local.mesh.state import DataDir, MeshState, RunningProcess
 from deploy.local.mesh.supervisor import Restarts, Supervisor
 from deploy.local.process import logs, terminal
@@ -119,7 +119,7 @@ def refuse_busy_ports(options: Options) -> None:
 def forget(data_dir: DataDir) -> None:
     """Deletes the payments, the passwords and the logs of earlier runs."""
     data_dir.forget()
-    postgres.forget_elsewhere(data_dir.postgres)
+    placement.forget_elsewhere(data_dir.postgres)
 
 
 def remember(data_dir: DataDir, problem: str) -> None:

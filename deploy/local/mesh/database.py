@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from deploy.local.mesh.credentials import Credentials
-from deploy.local.mesh.postgres import Cluster, place
+from deploy.local.mesh.placement import place
+from deploy.local.mesh.postgres import Cluster
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.terminal import Problem, warn
 from services.shared.db_address import servers_of

@@ -58,6 +58,11 @@ class DataDir:
         return self.root / "certificates"
 
     @property
+    def backups(self) -> Path:
+        """Backups of the database; nothing here deletes one."""
+        return self.root / "backups"
+
+    @property
     def simulator_book(self) -> Path:
         """The book of the simulator."""
         return self.root / "simulator.jsonl"

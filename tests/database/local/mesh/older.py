@@ -14,7 +14,8 @@ import asyncpg
 
 from deploy.local.mesh import postgres
 from deploy.local.mesh.credentials import load_or_make
-from deploy.local.mesh.postgres import ACCESS, INSTANCE_FILE, Cluster, place, running
+from deploy.local.mesh.placement import place
+from deploy.local.mesh.postgres import ACCESS, INSTANCE_FILE, Cluster, running
 from tests.conftest import ROOT
 
 # Of every kind that can have an owner, beside what the migrations make.

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import make_url
 
 from deploy.local.mesh import postgres
-from deploy.local.mesh.postgres import INSTALL, PLAIN_OWNER, Cluster, installed_package, running
+from deploy.local.mesh.placement import INSTALL, installed_package
+from deploy.local.mesh.postgres import PLAIN_OWNER, Cluster, running
 from deploy.local.process.terminal import Problem
 from tests.database.local.mesh.older import migrate, older_cluster
 

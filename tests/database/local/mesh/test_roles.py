@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from deploy.local.mesh import database
-from deploy.local.mesh.postgres import INSTALL, installed_package
+from deploy.local.mesh.placement import INSTALL, installed_package
 from tests.conftest import ROOT, Database
 from tests.database.local.mesh.older import migrate
 from tests.servers import PrivateCluster, private_cluster

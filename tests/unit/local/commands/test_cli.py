@@ -27,6 +27,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "status",
         "logs",
         "migrate",
+        "backup",
+        "restore",
         "doctor",
         "test",
         "check",

@@ -11,7 +11,8 @@ import pytest
 
 from deploy.local.mesh import postgres
 from deploy.local.mesh.credentials import load_or_make
-from deploy.local.mesh.postgres import Cluster, place
+from deploy.local.mesh.placement import place
+from deploy.local.mesh.postgres import Cluster
 from deploy.local.process.child import RunAs
 from deploy.local.process.terminal import Problem
 from tests.servers import PrivateCluster, private_cluster

@@ -7,7 +7,8 @@ import pytest
 from deploy.local.mesh import processes
 from deploy.local.mesh.credentials import load_or_make
 from deploy.local.mesh.database import Database
-from deploy.local.mesh.postgres import Cluster, Placement
+from deploy.local.mesh.placement import Placement
+from deploy.local.mesh.postgres import Cluster
 from deploy.local.mesh.processes import Plan
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.child import Spec

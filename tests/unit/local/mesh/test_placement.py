@@ -3,7 +3,7 @@
 from pathlib import Path
 from shutil import rmtree
 
-from deploy.local.mesh.postgres import (
+from deploy.local.mesh.placement import (
     ELSEWHERE,
     Placement,
     forget_elsewhere,
