@@ -111,9 +111,10 @@ def refuse_busy_ports(options: Options) -> None:
     for flag, port in options.ports.items():
         if port in taken:
             raise Problem(f"{taken[port]} and {flag} cannot share port {port}; change {flag}")
+        taken[port] = flag
+    for port, flag in taken.items():
         if not ports.is_free(port):
             raise Problem(f"port {port} is in use by another program; choose another with {flag}")
-        taken[port] = flag
 
 
 def forget(data_dir: DataDir) -> None:
