@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.console.client import Record
-from gateway.console.fields import Filled, nested, read, texts
+from gateway.console.fields import REQUIRED, Filled, nested, read, texts
 from gateway.console.pages import Pages, Visit, to
 from gateway.console.refusals import Refused, of_payments
 from gateway.console.tables import filled, with_query
@@ -43,10 +43,15 @@ class Doing:
         if form.wrong:
             return await self._page(visit, verb, sent, form=form, status=HTTPStatus.BAD_REQUEST)
         way = sent.get("as", "")
+        if way == "propose" and not _reason_of(verb, sent):
+            form.wrong["proposal_reason"] = REQUIRED
         try:
-            if way not in _ways(verb):
+            if way not in _ways(verb) or form.wrong:
                 preview = await self._preview(visit, verb, form)
-                return await self._page(visit, verb, sent, form=form, is_last=True, preview=preview)
+                status = HTTPStatus.BAD_REQUEST if form.wrong else HTTPStatus.OK
+                return await self._page(
+                    visit, verb, sent, form=form, is_last=True, preview=preview, status=status
+                )
             return await self._do(visit, verb, sent, form, way)
         except _OVER:
             raise
@@ -68,8 +73,8 @@ class Doing:
         request = {**nested(form.values), **(verb.fixed or {})}
         request |= {name: sent.get(name, "") for name in verb.shown_fields}
         if way == "propose":
-            reason = request.pop(verb.reason_field, "") or sent.get("proposal_reason", "")
-            proposed = {verb.proposal: request, "reason": reason}
+            request.pop(verb.reason_field, None)
+            proposed = {verb.proposal: request, "reason": _reason_of(verb, sent)}
             answer = await self._pages.payments.call(visit.acting, "CreateProposal", proposed)
             return to(with_query(filled("/proposals/{proposal_id}", answer), {"done": "propose"}))
         key = sent.get("idempotency_key", "") if verb.is_keyed else ""
@@ -130,6 +135,12 @@ class Doing:
         if not verb.shows or not all(subject.values()):
             return None
         return await self._pages.payments.call(visit.acting, verb.shows, subject)
+
+
+def _reason_of(verb: Verb, sent: Mapping[str, str]) -> str:
+    """The reason of a proposal: as the form has it, or as the confirmation has asked for it."""
+    texts_of = (sent.get(name, "").strip() for name in (verb.reason_field, "proposal_reason"))
+    return next(filter(None, texts_of), "")
 
 
 def _ways(verb: Verb) -> list[str]:

@@ -35,6 +35,7 @@ from tests.browser.samples import (
     search,
 )
 from tests.browsers import opened_browser
+from tests.e2e.conftest import mesh  # noqa: F401 - a fixture
 from tests.openid import OpenIdServer, serving_openid
 from tests.wire.console.conftest import Clock, ScriptedPayments, answer_of, of_provider
 

@@ -16,7 +16,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from deploy.local.mesh import ports
+from deploy.local.mesh import database, ports, state
+from deploy.local.mesh.credentials import load_or_make
+from deploy.local.mesh.state import DataDir
 from tests.collector import Collector, collecting
 from tests.conftest import ROOT
 from tests.polling import until
@@ -109,6 +111,17 @@ async def carried_out(mesh: Mesh, *words: str) -> "subprocess.CompletedProcess[s
         timeout=60,
         check=False,
     )
+
+
+def owner_url(mesh: Mesh) -> str:
+    """The address of the database of the mesh that the ring has started, for its owner."""
+    assert mesh.data_dir is not None
+    folder = DataDir.at(mesh.data_dir)
+    running = state.read(folder.state)
+    assert running is not None
+    port = running.process("postgresql").port
+    assert port is not None
+    return database.own_cluster(folder, load_or_make(folder.credentials)).owner_url(port)
 
 
 @dataclass(frozen=True)

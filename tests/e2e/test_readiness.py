@@ -5,10 +5,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.local.mesh import database, state, supervisor
-from deploy.local.mesh.credentials import load_or_make
+from deploy.local.mesh import state, supervisor
 from deploy.local.mesh.state import DataDir
-from tests.e2e.conftest import Mesh, Rest
+from tests.e2e.conftest import Mesh, Rest, owner_url
 from tests.polling import until
 
 
@@ -20,10 +19,7 @@ async def test_a_database_that_takes_no_payments_is_seen_until_it_does(
     folder = DataDir.at(mesh.data_dir)
     running = state.read(folder.state)
     assert running is not None
-    port = running.process("postgresql").port
     ports = {name: running.process(name).port for name in ("payments", "worker")}
-    assert port is not None
-    cluster = database.own_cluster(folder, load_or_make(folder.credentials))
     payment = await rest.create()
 
     async def seen() -> tuple[Any, ...]:
@@ -35,7 +31,7 @@ async def test_a_database_that_takes_no_payments_is_seen_until_it_does(
         return (page.status, *answers)
 
     await until(seen, lambda answers: answers == (200, True, True))
-    owner = await asyncpg.connect(cluster.owner_url(port))
+    owner = await asyncpg.connect(owner_url(mesh))
     async with owner.transaction():
         # As a schema change that makes an index does: rows can be read and not be written.
         await owner.execute("LOCK TABLE payments IN SHARE MODE")

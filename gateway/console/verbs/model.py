@@ -44,6 +44,8 @@ class Verb:
     only_when: Mapping[str, Sequence[object]] = field(default_factory=dict)
     # Cannot be undone.
     is_final: bool = False
+    # Of a proposal: only its own proposer (True), or only another person (False).
+    is_proposers: bool | None = None
 
     @property
     def all_fields(self) -> Sequence[Field]:
@@ -61,9 +63,14 @@ def applies(verb: Verb, record: Record) -> bool:
     return all(Column("", name).value(record) in values for name, values in verb.only_when.items())
 
 
-def offers(verb: Verb, record: Record) -> bool:
-    """Whether a page offers the verb for this record."""
-    return applies(verb, record) and all(record.get(one.name) for one in verb.subject)
+def offers(verb: Verb, record: Record, operator: str) -> bool:
+    """Whether a page offers the operator the verb for this record."""
+    is_own = record.get("proposed_by") == operator
+    return (
+        applies(verb, record)
+        and all(record.get(one.name) for one in verb.subject)
+        and verb.is_proposers in (None, is_own)
+    )
 
 
 NOTE = Field("note", "Note", "area", "Stands in the log of actions. At most 500 characters.")

@@ -23,6 +23,7 @@ PROPOSAL_VERBS = (
         shown_fields=("payload_sha256",),
         back=_PROPOSAL,
         only_when=_OPEN,
+        is_proposers=False,
     ),
     Verb(
         "refuse",
@@ -34,6 +35,7 @@ PROPOSAL_VERBS = (
         shows="GetProposal",
         back=_PROPOSAL,
         only_when=_OPEN,
+        is_proposers=False,
     ),
     Verb(
         "withdraw",
@@ -45,6 +47,7 @@ PROPOSAL_VERBS = (
         shows="GetProposal",
         back=_PROPOSAL,
         only_when=_OPEN,
+        is_proposers=True,
     ),
 )
 # A verb on the payment that the page is about.

@@ -119,6 +119,32 @@ async def test_a_verb_that_needs_two_people_is_offered_as_a_proposal(
     ]
 
 
+async def test_a_proposal_without_a_reason_is_asked_for_one_where_it_stands(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    await signed_in.get("/do/release?transaction_id=pay_1")
+    await signed_in.post("/do/release", transaction_id="pay_1")
+
+    page = await signed_in.post("/do/release", transaction_id="pay_1", **{"as": "propose"})
+
+    assert page.status_code == 400
+    assert 'href="#proposal_reason"' in page.text and 'value="propose"' in page.text
+    assert not payments.requests("CreateProposal")
+
+
+@pytest.mark.parametrize(
+    ("proposer", "offered"), [("ada", {"withdraw"}), ("grace", {"approve", "refuse"})]
+)
+async def test_a_proposal_offers_each_person_their_own_verbs(
+    signed_in: Browser, payments: ScriptedPayments, proposer: str, offered: set[str]
+) -> None:
+    payments.says("GetProposal", **proposal(HASH), proposed_by=proposer)
+
+    page = await signed_in.get("/proposals/prp_1")
+
+    assert set(re.findall(r'id="verb-([a-z]+)"', page.text)) == offered
+
+
 async def test_a_refused_verb_says_why_and_keeps_the_form(
     signed_in: Browser, payments: ScriptedPayments
 ) -> None:
