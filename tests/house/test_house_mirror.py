@@ -49,6 +49,8 @@ ELSEWHERE = {
     "payments/operators/pause_ports": "only Protocols",
     "payments/operators/replay_ports": "nouns and a Protocol, which operators/test_replaying makes",
     "payments/operators/store/replays": "asked by operators/test_replaying",
+    "payments/operators/store/adjustments": "asked by operators/test_adjusting",
+    "payments/audit/adjusted": "operators/test_adjusting tampers with adjustments",
     "payments/base/held": "operators/test_held_overrides holds it to its times",
     "payments/engine/store/paused": "each of its pauses is met in engine/test_paused_sends",
     "payments/operators/store/makers": "asked by operators/test_proposals",

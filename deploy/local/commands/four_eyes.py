@@ -14,7 +14,7 @@ from deploy.local.process.terminal import Problem, say
 PROPOSALS, OVERRIDES = "/api/admin/proposals", "/api/admin/rate-overrides"
 OVERRIDE = "override"
 # The verbs on a payment that two people can agree on.
-ON_PAYMENTS = ("force", "refund", "correct", "release", "resolve")
+ON_PAYMENTS = ("force", "refund", "correct", "release", "resolve", "adjust")
 RESUMED = {"resume-provider": "provider", "resume-corridor": "corridor_id"}
 Add = Callable[..., argparse.ArgumentParser]
 

@@ -25,6 +25,8 @@ class Verb:
     fields: Callable[[Words], Mapping[str, Any]]
     # Done once for each key.
     has_key: bool = False
+    # Never by one person.
+    is_proposed: bool = False
 
 
 def add_to(add: Add, data: argparse.ArgumentParser) -> None:
@@ -55,6 +57,11 @@ def add_fields(parser: argparse.ArgumentParser) -> None:
     resolve.add_argument("--outcome", choices=["SUCCEEDED", "FAILED"])
     resolve.add_argument("--evidence", default="", help="as 'statement of 2026-11-26, line 12'")
     resolve.add_argument("--provider-unreachable", action="store_true", help="it is known to be")
+    adjust = parser.add_argument_group("of adjust, with --evidence")
+    adjust.add_argument("--debit", default="", help="account that receives it")
+    adjust.add_argument("--credit", default="", help="account that gives it")
+    adjust.add_argument("--amount-minor", type=int, default=0, help="in minor units")
+    adjust.add_argument("--currency", default="", help="of both accounts")
 
 
 def order_of(words: Words) -> Mapping[str, Any]:
@@ -69,6 +76,8 @@ def _operate(words: Words) -> int:
         name, order = next(iter(order_of(words).items()))
         _show(call(words, "POST", PREVIEWS, {name: {**order, "note": words.note}}))
         return 0
+    if verb.is_proposed:
+        raise Problem(f"{words.verb} needs two people: propose it, or look at it with --preview")
     path = f"{path_of(PAYMENTS, words.target)}:{words.verb}"
     key = words.key or uuid4().hex
     headers = {"idempotency-key": key} if verb.has_key else {}
@@ -105,6 +114,11 @@ def _resolve(words: Words) -> Mapping[str, Any]:
     }
 
 
+def _adjust(words: Words) -> Mapping[str, Any]:
+    names = ("debit", "credit", "amount_minor", "currency", "evidence")
+    return {name: getattr(words, name) for name in names}
+
+
 def _nothing(words: Words) -> Mapping[str, Any]:
     return {}
 
@@ -123,6 +137,7 @@ VERBS: Mapping[str, Verb] = {
         fields=lambda words: {"honour_locked_rate": words.honour_locked_rate},
     ),
     "resolve": Verb(name="resolve_attempt", fields=_resolve),
+    "adjust": Verb(name="adjust_payment", fields=_adjust, is_proposed=True),
 }
 
 

@@ -211,4 +211,43 @@ ENGINE_VERBS = (
         only_when={"state": ("ACTION_REQUIRED", "RETURNED")},
         is_final=True,
     ),
+    _on_payment(
+        "adjust",
+        "Adjust the book",
+        "A posting between two accounts, once another operator has approved it: money on suspense "
+        "is written off, or its provider has given it back. No provider is asked to move anything.",
+        (
+            Field(
+                "debit",
+                "Debit account",
+                hint="It receives the amount, as the postings name it.",
+                is_required=True,
+            ),
+            Field(
+                "credit",
+                "Credit account",
+                hint=f"It gives the amount, for example adjustments:{SOURCE_CURRENCY}.",
+                is_required=True,
+            ),
+            Field(
+                "amount_minor",
+                "Amount",
+                "number",
+                f"In minor units: 1050 are 10.50 {SOURCE_CURRENCY}.",
+                is_required=True,
+            ),
+            Field("currency", "Currency", hint="Of both accounts.", is_required=True),
+            Field(
+                "evidence",
+                "Evidence",
+                "area",
+                "For example: statement of 2026-11-26, line 12.",
+                is_required=True,
+            ),
+            NOTE,
+        ),
+        proposal="adjust_payment",
+        preview="adjust_payment",
+        is_final=True,
+    ),
 )

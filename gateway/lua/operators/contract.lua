@@ -214,6 +214,11 @@ return {
           ["of"] = "caravel.payments.v1.ResolveAttemptRequest",
           ["oneof"] = "verb",
         },
+        ["adjust_payment"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.AdjustPaymentRequest",
+          ["oneof"] = "verb",
+        },
       },
     },
     {
@@ -250,6 +255,11 @@ return {
         ["correct_payment"] = {
           ["kind"] = "message",
           ["of"] = "caravel.payments.v1.CorrectPaymentRequest",
+          ["oneof"] = "verb",
+        },
+        ["adjust_payment"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.AdjustPaymentRequest",
           ["oneof"] = "verb",
         },
         ["resume_provider"] = {
@@ -534,6 +544,15 @@ return {
       ["moved_currency"] = { ["kind"] = "string" },
       ["provider_unreachable"] = { ["kind"] = "bool" },
     },
+    ["caravel.payments.v1.AdjustPaymentRequest"] = {
+      ["transaction_id"] = { ["kind"] = "string" },
+      ["debit"] = { ["kind"] = "string" },
+      ["credit"] = { ["kind"] = "string" },
+      ["amount_minor"] = { ["kind"] = "int64" },
+      ["currency"] = { ["kind"] = "string" },
+      ["evidence"] = { ["kind"] = "string" },
+      ["note"] = { ["kind"] = "string" },
+    },
     ["caravel.payments.v1.RateOverrideOrder"] = {
       ["corridor_id"] = { ["kind"] = "string" },
       ["rate"] = { ["kind"] = "decimal" },
@@ -699,6 +718,11 @@ return {
     ["PROVIDER_CANNOT_PAY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PAYMENT_NOT_HOLDABLE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["NOTHING_TO_TRY"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["ACCOUNT_NOT_ADJUSTABLE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["ADJUSTMENT_UNBALANCED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["ADJUSTMENT_TOO_LARGE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["ADJUSTMENT_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["PAYMENT_NOT_ADJUSTABLE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CORRIDOR_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
     ["PROVIDER_PAUSED"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
     ["PAUSE_EXISTS"] = { [""] = { ["code"] = 9, ["status"] = 400 } },

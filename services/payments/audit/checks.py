@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.audit import figures
+from services.payments.audit.adjusted import find_agreed
 from services.payments.audit.invariants.attempts import ATTEMPTS
 from services.payments.audit.invariants.book import BOOK
 from services.payments.audit.invariants.history import HISTORY
@@ -55,7 +56,7 @@ READ_ROWS, REREAD_ROWS = 1_000, 200
 PART_SIZE = 2_000
 # The kinds of account; the currency follows the last colon.
 ACCOUNTS = (
-    r"^((onramp|offramp|suspense):[a-z0-9_]+:[A-Z]{3}|(payments|chargebacks):[A-Z]{3}"
+    r"^((onramp|offramp|suspense):[a-z0-9_]+:[A-Z]{3}|(payments|chargebacks|adjustments):[A-Z]{3}"
     rf"|revenue:(fees|fx):{SOURCE_CURRENCY}|fx:(position|rounding):[A-Z]{{3}})$"
 )
 # The worker that holds it audits; any number that is no other lock's in this database.
@@ -111,10 +112,11 @@ class PostgresAudit:
         async with self._snapshot() as connection:
             report = await self._report(connection)
             found: list[UnreadableRow] = []
-            prices = Prices(await read_agreed(connection))
+            prices, agreed = Prices(await read_agreed(connection)), await find_agreed(connection)
             for source in self._unreadable.sources.values():
                 found += (await search(connection, source, None, None, _look(source, prices)))[0]
-        report = replace(report, findings=[*report.findings, prices.finding, prices.overridden])
+        found_apart = [prices.finding, prices.overridden, agreed]
+        report = replace(report, findings=[*report.findings, *found_apart])
         return _with_unreadable(report, len(found), found)
 
     async def report_part_unless_running(self) -> Report | None:
@@ -127,9 +129,10 @@ class PostgresAudit:
             if not (await connection.execute(_ONE_AT_A_TIME)).scalar_one():
                 return None
             report = await self._report_part(connection)
-            prices = Prices(await read_agreed(connection))
+            prices, agreed = Prices(await read_agreed(connection)), await find_agreed(connection)
             found = await self._read_next(connection, prices)
-        report = replace(report, findings=[*report.findings, prices.finding, prices.overridden])
+        found_apart = [prices.finding, prices.overridden, agreed]
+        report = replace(report, findings=[*report.findings, *found_apart])
         return _with_unreadable(report, await self._list(found), found)
 
     async def _list(self, found: Sequence[UnreadableRow]) -> int:

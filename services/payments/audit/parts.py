@@ -41,6 +41,9 @@ SIGHT = f"""
     ), postings AS (
         SELECT {columns(tables.postings, "t")} FROM payments p
           JOIN postings t ON t.merchant_id = p.merchant_id AND t.payment_id = p.id
+    ), adjustments AS (
+        SELECT {columns(tables.adjustments, "j")} FROM payments p
+          JOIN adjustments j ON j.merchant_id = p.merchant_id AND j.payment_id = p.id
     ), quotes AS (
         SELECT {columns(tables.quotes, "q")} FROM payments p
           JOIN quotes q ON q.merchant_id = p.merchant_id AND q.id = p.quote_id

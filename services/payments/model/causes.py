@@ -120,6 +120,8 @@ class Cause(StrEnum):
     HOLD_RELEASED = "hold_released"
     HOLD_ENDED_BY_OUTCOME = "hold_ended_by_outcome"
     ATTEMPT_RESOLVED = "attempt_resolved"
+    # Two operators have agreed on a posting.
+    ADJUSTED = "adjusted"
     # An operator has a step tried again that kept breaking down.
     STEP_REQUEUED = "step_requeued"
 

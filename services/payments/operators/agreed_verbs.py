@@ -8,6 +8,7 @@ from typing import Any, Protocol, get_args
 from services.payments.mesh.ports import CurrentCorridors, RateQuery, Rates
 from services.payments.model.operator import Operator
 from services.payments.model.pause import PauseKind
+from services.payments.operators.adjusting import adjustment_of
 from services.payments.operators.domain import Action
 from services.payments.operators.overriding import (
     AgreedOverride,
@@ -165,6 +166,23 @@ class AgreedPaymentVerb:
         return VerbOrder(action=self._action, target=target, arguments=arguments)
 
 
+class Adjusting(AgreedPaymentVerb):
+    """ADJUST_PAYMENT, whose approval keeps the adjustment with its proposal."""
+
+    async def do(
+        self,
+        transaction: OperatorTransaction,
+        proposal: Proposal,
+        prepared: Ready,
+        approver: Operator,
+    ) -> None:
+        """See AgreedVerb.do."""
+        order = self._order(proposal.target, proposal.arguments)
+        payment = await self._acting.carry_out(transaction, order, approver, prepared)
+        wanted = adjustment_of(proposal.arguments)
+        await transaction.adjustments.add(payment, wanted, proposal)
+
+
 class Resuming:
     """RESUME_PROVIDER or RESUME_CORRIDOR: the target is what is paused."""
 
@@ -207,4 +225,5 @@ def agreed_verbs(
         Action.RATE_OVERRIDE: RateOverriding(corridors, rates, bounds),
         **{verb: Resuming(kind) for kind, verb in RESUME.items()},
         **{action: AgreedPaymentVerb(acting, action) for action in on_payments},
+        Action.ADJUST_PAYMENT: Adjusting(acting, Action.ADJUST_PAYMENT),
     }

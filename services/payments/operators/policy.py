@@ -20,6 +20,7 @@ PaymentVerb = Literal[
     Action.FORCE_PAYOUT,
     Action.REFUND_PAYMENT,
     Action.CORRECT_PAYMENT,
+    Action.ADJUST_PAYMENT,
 ]
 # TOML's true is no whole number.
 Whole = Annotated[int, Field(strict=True)]
@@ -85,6 +86,8 @@ class SecondPerson(_Section):
             Action.FORCE_PAYOUT: self.FORCE_PAYOUT,
             Action.REFUND_PAYMENT: self.REFUND_PAYMENT,
             Action.CORRECT_PAYMENT: self.CORRECT_PAYMENT,
+            # No policy leaves it to one person.
+            Action.ADJUST_PAYMENT: Demand(),
         }
         return demands[verb]
 

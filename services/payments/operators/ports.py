@@ -22,6 +22,7 @@ from services.payments.model.payment import Payment
 from services.payments.model.progress import ExpectedTime
 from services.payments.model.scoreboard import Scoreboard
 from services.payments.model.timing import Waiting
+from services.payments.operators.adjusting import AdjustmentRows
 from services.payments.operators.domain import Action, DeadLetter, LetterFilter, LetterKey
 from services.payments.operators.endpoints import EndpointHealth
 from services.payments.operators.inspected import Inspected
@@ -114,6 +115,11 @@ class OperatorTransaction(Protocol):
     @property
     def pauses(self) -> PauseRows:
         """The pauses in it."""
+        ...
+
+    @property
+    def adjustments(self) -> AdjustmentRows:
+        """The adjustments in it."""
         ...
 
     async def is_set_aside(self, payment_id: UUID) -> bool:

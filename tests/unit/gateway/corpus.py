@@ -20,7 +20,12 @@ ROUTES: list[dict[str, Any]] = [
     for listener, parts in TABLES.items()
     for route in parts["routes"]
 ]
-VALUES: Mapping[str, Any] = {"bool": True, "int32": 7, "timestamp": "2026-11-23T12:00:00Z"}
+VALUES: Mapping[str, Any] = {
+    "bool": True,
+    "int32": 7,
+    "int64": 7,
+    "timestamp": "2026-11-23T12:00:00Z",
+}
 # Of these the gateway knows the form, and the service the content.
 TEXTS = ("string", "decimal")
 OTHER_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
@@ -301,7 +306,7 @@ def _wrong_for(kind: str) -> list[str]:
     if kind == "decimal":
         wrong += ["9" * 1000, "1e" + "9" * 50, "0." + "1" * 60]
     else:
-        wrong += ["1.5"] if kind == "int32" else ["1", "1.5"]
+        wrong += ["1.5"] if kind in ("int32", "int64") else ["1", "1.5"]
     if kind not in TEXTS:
         wrong += ['"nonsense"', '""']
     return wrong

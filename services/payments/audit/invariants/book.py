@@ -3,6 +3,7 @@ alone determine the balance of a payment's account; the causes of the postings d
 statement gives one row for each violation; its only column says where."""
 
 from services.payments.audit.invariants.attempts import REFUNDABLE
+from services.payments.model.adjustment import CAUSE as ADJUSTMENT
 from services.shared.money import SOURCE_CURRENCY
 
 # The effect of every posting on each of its two accounts.
@@ -24,6 +25,13 @@ WITHDRAWN = """
     SELECT merchant_id, payment_id, 'dispute', provider, currency, withdrawn_minor FROM disputes
      WHERE withdrawn_minor <> 0
 """
+# The change of each account by adjustments, as two people agreed on them.
+ADJUSTED = """
+    SELECT merchant_id, payment_id, debit AS account, currency, amount_minor AS amount
+      FROM adjustments
+     UNION ALL
+    SELECT merchant_id, payment_id, credit, currency, -amount_minor FROM adjustments
+"""
 # The attempts whose money has moved, with how often one came back: it may succeed again.
 ENDS = """
     SELECT a.merchant_id, a.payment_id, a.step, a.provider, a.currency, a.state,
@@ -42,6 +50,14 @@ GIVING_BACK = "state IN ('REFUNDING', 'PARTLY_REFUNDED', 'REFUNDED')"
 EARNED = f"""
     ({EXCHANGED} OR state = 'FUNDED' OR refund_fees = 'kept' AND {GIVING_BACK})
 """
+
+
+def _adjusted(kind: str) -> str:
+    return f"""
+        SELECT merchant_id, payment_id, account, amount FROM ({ADJUSTED}) AS adjusted
+         WHERE split_part(account, ':', 1) = '{kind}'
+    """
+
 
 BOOK = {
     "every balance is the sum of its postings": f"""
@@ -70,10 +86,15 @@ BOOK = {
           FROM (SELECT merchant_id, payment_id, account, sum(amount) AS held
                   FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'onramp'
                  GROUP BY 1, 2, 3) AS posted
-          FULL JOIN (SELECT merchant_id, payment_id,
-                            concat_ws(':', 'onramp', provider, currency) AS account,
-                            sum(CASE step WHEN 'collection' THEN amount ELSE -amount END) AS moved
-                       FROM ({MOVED} UNION ALL {WITHDRAWN}) AS sides WHERE step <> 'payout'
+          FULL JOIN (SELECT merchant_id, payment_id, account, sum(amount) AS moved
+                       FROM (SELECT merchant_id, payment_id,
+                                    concat_ws(':', 'onramp', provider, currency) AS account,
+                                    CASE step WHEN 'collection' THEN amount ELSE -amount END
+                                        AS amount
+                               FROM ({MOVED} UNION ALL {WITHDRAWN}) AS sides
+                              WHERE step <> 'payout'
+                              UNION ALL
+                             {_adjusted("onramp")}) AS sides
                       GROUP BY 1, 2, 3) AS done
          USING (merchant_id, payment_id, account)
          WHERE coalesce(held, 0) <> coalesce(moved, 0)
@@ -83,8 +104,14 @@ BOOK = {
           FROM (SELECT merchant_id, payment_id, currency, sum(amount) AS lost
                   FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'chargebacks'
                  GROUP BY 1, 2, 3) AS posted
-          FULL JOIN (SELECT merchant_id, payment_id, currency, sum(withdrawn_minor) AS taken
-                       FROM disputes GROUP BY 1, 2, 3) AS done
+          FULL JOIN (SELECT merchant_id, payment_id, currency, sum(amount) AS taken
+                       FROM (SELECT merchant_id, payment_id, currency, withdrawn_minor AS amount
+                               FROM disputes
+                              UNION ALL
+                             SELECT merchant_id, payment_id, currency, amount
+                               FROM ({ADJUSTED}) AS a
+                              WHERE split_part(account, ':', 1) = 'chargebacks') AS sides
+                      GROUP BY 1, 2, 3) AS done
          USING (merchant_id, payment_id, currency)
          WHERE coalesce(lost, 0) <> coalesce(taken, 0)
     """,
@@ -93,10 +120,14 @@ BOOK = {
           FROM (SELECT merchant_id, payment_id, account, sum(amount) AS held
                   FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'offramp'
                  GROUP BY 1, 2, 3) AS posted
-          FULL JOIN (SELECT merchant_id, payment_id,
-                            concat_ws(':', 'offramp', provider, currency) AS account,
-                            -sum(amount) AS moved
-                       FROM ({MOVED}) AS attempts WHERE step = 'payout' GROUP BY 1, 2, 3) AS done
+          FULL JOIN (SELECT merchant_id, payment_id, account, sum(amount) AS moved
+                       FROM (SELECT merchant_id, payment_id,
+                                    concat_ws(':', 'offramp', provider, currency) AS account,
+                                    -amount AS amount
+                               FROM ({MOVED}) AS attempts WHERE step = 'payout'
+                              UNION ALL
+                             {_adjusted("offramp")}) AS sides
+                      GROUP BY 1, 2, 3) AS done
          USING (merchant_id, payment_id, account)
          WHERE coalesce(held, 0) <> coalesce(moved, 0)
     """,
@@ -105,17 +136,33 @@ BOOK = {
           FROM (SELECT merchant_id, payment_id, account, sum(amount) AS held
                   FROM ({SIDES}) AS sides WHERE split_part(account, ':', 1) = 'suspense'
                  GROUP BY 1, 2, 3) AS posted
-          FULL JOIN (SELECT merchant_id, payment_id,
-                            concat_ws(':', 'suspense', provider, currency) AS account,
-                            sum(CASE step WHEN 'collection' THEN -amount ELSE amount END)
-                                AS uncounted
-                       FROM ({MOVED}
+          FULL JOIN (SELECT merchant_id, payment_id, account, sum(amount) AS uncounted
+                       FROM (SELECT merchant_id, payment_id,
+                                    concat_ws(':', 'suspense', provider, currency) AS account,
+                                    CASE step WHEN 'collection' THEN -amount ELSE amount END
+                                        AS amount
+                               FROM ({MOVED}
+                                      UNION ALL
+                                     SELECT merchant_id, payment_id, step, provider, currency,
+                                            -amount_minor
+                                       FROM attempts WHERE state = 'SUCCEEDED') AS moved
                               UNION ALL
-                             SELECT merchant_id, payment_id, step, provider, currency,
-                                    -amount_minor FROM attempts WHERE state = 'SUCCEEDED') AS sides
+                             {_adjusted("suspense")}) AS sides
                       GROUP BY 1, 2, 3) AS done
          USING (merchant_id, payment_id, account)
          WHERE coalesce(held, 0) <> coalesce(uncounted, 0)
+    """,
+    "an adjustment is posted once, as it is on record": f"""
+        SELECT payment_id || ' ' || sequence
+          FROM (SELECT merchant_id, payment_id, sequence, debit, credit, currency, amount_minor,
+                       count(*) AS times
+                  FROM postings WHERE cause = '{ADJUSTMENT}'
+                 GROUP BY 1, 2, 3, 4, 5, 6, 7) AS posted
+          FULL JOIN (SELECT merchant_id, payment_id, sequence, debit, credit, currency,
+                            amount_minor, true AS is_recorded
+                       FROM adjustments) AS recorded
+         USING (merchant_id, payment_id, sequence, debit, credit, currency, amount_minor)
+         WHERE times IS DISTINCT FROM 1 OR is_recorded IS NULL
     """,
     "what happened at a provider is posted once": f"""
         SELECT payment_id || ' ' || account || ' ' || direction

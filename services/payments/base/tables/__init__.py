@@ -30,11 +30,12 @@ from services.payments.base.tables.money import (
     refunds,
 )
 from services.payments.base.tables.pauses import pauses
-from services.payments.base.tables.proposals import proposals, rate_overrides
+from services.payments.base.tables.proposals import adjustments, proposals, rate_overrides
 
 __all__ = [
     "MOVED",
     "SET",
+    "adjustments",
     "api_keys",
     "attempts",
     "balances",

@@ -1,8 +1,9 @@
-"""Verbs that two operators agree on, and the overrides of rates that follow from them. A person who
-has proposed cannot decide: the table itself refuses the row. A trigger lets nobody change a
-decision, or take back the end of an override."""
+"""Verbs that two operators agree on, and the overrides of rates and the adjustments that follow
+from them. A person who has proposed cannot decide: the table itself refuses the row. A trigger lets
+nobody change a decision, or take back the end of an override."""
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
@@ -115,5 +116,42 @@ rate_overrides = Table(
         "corridor_id",
         unique=True,
         postgresql_where=text("ended_at IS NULL"),
+    ),
+)
+
+# Rows are added and never touched again. Each belongs to the posting of its event.
+adjustments = Table(
+    "adjustments",
+    metadata,
+    Column("merchant_id", Text, primary_key=True),
+    Column("payment_id", Uuid, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    # The target of its proposal.
+    Column("transaction_id", Text, nullable=False),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("proposal_id", Uuid, nullable=False),
+    Column("proposal_state", Text, nullable=False, server_default=text("'APPROVED'")),
+    Column("proposal_verb", Text, nullable=False, server_default=text("'ADJUST_PAYMENT'")),
+    _instant("made_at", default=True),
+    CheckConstraint("amount_minor > 0", name="positive"),
+    CheckConstraint("debit <> credit", name="two_accounts"),
+    CheckConstraint("proposal_state = 'APPROVED'", name="proposal_approved"),
+    CheckConstraint("proposal_verb = 'ADJUST_PAYMENT'", name="proposal_verb"),
+    ForeignKeyConstraint(
+        ["proposal_id", "proposal_state", "proposal_verb", "transaction_id"],
+        ["proposals.id", "proposals.state", "proposals.verb", "proposals.target"],
+        name="adjustments_proposal_id_fkey",
+    ),
+    UniqueConstraint("proposal_id"),
+    # The same one is not made twice.
+    Index(
+        "adjustments_once_idx",
+        *("merchant_id", "payment_id", "debit", "credit", "amount_minor"),
+        text("md5(evidence)"),
+        unique=True,
     ),
 )

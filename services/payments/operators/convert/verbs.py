@@ -26,11 +26,18 @@ from services.payments.operators.verbs.ports import Effect
 from services.payments.operators.verbs.table import VerbOrder
 from services.shared.errors import field_invalid
 from services.shared.ids import Prefix, encode_id
-from services.shared.money import CurrencyUnknown, Money, exponent, parse_amount
+from services.shared.money import (
+    MAX_AMOUNT_MINOR,
+    CurrencyUnknown,
+    Money,
+    exponent,
+    parse_amount,
+)
 from services.shared.recipients import as_row
 from services.shared.text import limited_text
 
 PROVIDER_MAX = 64
+ACCOUNT_MAX = 128
 _OUTCOMES: Mapping[int, Outcome] = {
     admin_pb2.ResolveAttemptRequest.SUCCEEDED: Outcome.SUCCEEDED,
     admin_pb2.ResolveAttemptRequest.FAILED: Outcome.FAILED,
@@ -174,6 +181,37 @@ def _read_correction(
     return {"recipient": as_row(read_new_recipient(request, problems))}
 
 
+def _read_adjustment(request: verbs_pb2.AdjustPaymentRequest, problems: Problems) -> dict[str, Any]:
+    currency = problems.read(lambda _: _read_currency("currency", request.currency), "", "")
+    return {
+        "amount_minor": problems.read(lambda _: _read_minor(request.amount_minor), "", 0),
+        "credit": problems.read(required_text("credit", ACCOUNT_MAX), request.credit, ""),
+        "currency": currency,
+        "debit": problems.read(required_text("debit", ACCOUNT_MAX), request.debit, ""),
+        "evidence": problems.read(required_text("evidence", NOTE_MAX), request.evidence, ""),
+    }
+
+
+def _read_minor(amount: int) -> int:
+    field = "amount_minor"
+    if amount <= 0:
+        raise field_invalid(field, f"{field} must be positive", "AMOUNT_NOT_POSITIVE")
+    if amount > MAX_AMOUNT_MINOR:
+        raise field_invalid(field, f"{field} is too large", "AMOUNT_ABOVE_MAXIMUM")
+    return amount
+
+
+def _read_currency(field: str, text: str) -> str:
+    if not text:
+        raise field_invalid(field, f"{field} is required", "FIELD_REQUIRED")
+    try:
+        exponent(text)
+    except CurrencyUnknown:
+        words = f"{field} must be an ISO 4217 code such as INR"
+        raise field_invalid(field, words, "CURRENCY_UNKNOWN") from None
+    return text
+
+
 def _read_outcome(number: str) -> Outcome:
     outcome = _OUTCOMES.get(int(number))
     if outcome is None:
@@ -190,13 +228,7 @@ def _read_moved(request: admin_pb2.ResolveAttemptRequest) -> Money | None:
     if request.outcome == admin_pb2.ResolveAttemptRequest.FAILED:
         words = "moved_amount says that something has moved, and FAILED that nothing has"
         raise field_invalid("moved_amount", words, "FIELDS_CONTRADICTORY")
-    if not currency:
-        raise field_invalid("moved_currency", "moved_currency is required", "FIELD_REQUIRED")
-    try:
-        exponent(currency)
-    except CurrencyUnknown:
-        words = "moved_currency must be an ISO 4217 code such as INR"
-        raise field_invalid("moved_currency", words, "CURRENCY_UNKNOWN") from None
+    _read_currency("moved_currency", currency)
     return parse_amount(amount, currency, field="moved_amount")
 
 
@@ -217,5 +249,6 @@ _FORMS: Mapping[type, _Form] = {
     ),
     verbs_pb2.TryNowRequest: _Form(action=Action.TRY_NOW, read=_read_nothing),
     verbs_pb2.RefundPaymentRequest: _Form(action=Action.REFUND_PAYMENT, read=_read_refund),
+    verbs_pb2.AdjustPaymentRequest: _Form(action=Action.ADJUST_PAYMENT, read=_read_adjustment),
     verbs_pb2.CorrectPaymentRequest: _Form(action=Action.CORRECT_PAYMENT, read=_read_correction),
 }

@@ -32,6 +32,7 @@ from services.payments.model.progress import ExpectedTime
 from services.payments.model.timing import Waiting
 from services.payments.operators.domain import Action, DeadLetter, LetterFilter, LetterKey
 from services.payments.operators.store.actions import log_action, log_refusal
+from services.payments.operators.store.adjustments import AdjustmentRows
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
 from services.payments.operators.store.effects import read_effect
 from services.payments.operators.store.overrides import OverrideRows
@@ -190,6 +191,11 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
     def pauses(self) -> PauseRows:
         """See OperatorTransaction.pauses."""
         return PauseRows(self._connection)
+
+    @property
+    def adjustments(self) -> AdjustmentRows:
+        """See OperatorTransaction.adjustments."""
+        return AdjustmentRows(self._connection)
 
     async def is_set_aside(self, payment_id: UUID) -> bool:
         """See OperatorTransaction.is_set_aside."""

@@ -3,7 +3,7 @@ the log; or in one that is not committed, whose effect is read and shown; or in 
 approves a proposal. Other services are asked before, when nothing is held."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from services.payments.base.idempotency import (
@@ -206,7 +206,11 @@ async def claimed(transaction: OperatorTransaction, order: VerbOrder, operator: 
     payment_id = read_transaction_id(order.target)
     owner = await transaction.owner(payment_id)
     work = await transaction.claim_one(owner, payment_id)
-    before = 0
+    claim = Claim(work=work, operator=operator)
     if order.action is Action.CORRECT_PAYMENT:
         before = await transaction.corrections(owner, payment_id)
-    return Claim(work=work, operator=operator, corrected_before=before)
+        return replace(claim, corrected_before=before)
+    if order.action is Action.ADJUST_PAYMENT:
+        adjusted = await transaction.adjustments.of(owner, payment_id)
+        return replace(claim, adjusted=adjusted)
+    return claim

@@ -2,9 +2,10 @@
 decision over the claimed payment."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.payments.engine.decisions.facts import Change, Work
+from services.payments.model.adjustment import Adjusted
 from services.payments.model.operator import Operator
 from services.payments.operators.asking import Asked
 
@@ -17,6 +18,8 @@ class Claim:
     operator: Operator
     # How often its recipient was corrected.
     corrected_before: int = 0
+    # Of an adjustment.
+    adjusted: Adjusted = field(default_factory=Adjusted)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from services.payments.mesh.ports import CurrentCorridors, Providers
 from services.payments.model.attempt import STATED, Answer, LookUp, Outcome
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, Payment, PaymentBusy
+from services.payments.operators.adjusting import adjust, adjustment_of
 from services.payments.operators.asking import Asked, ask
 from services.payments.operators.decisions import (
     end_hold,
@@ -61,6 +62,7 @@ def payment_verbs(
         Action.TRY_NOW: verbs.try_now,
         Action.REFUND_PAYMENT: verbs.refund,
         Action.CORRECT_PAYMENT: verbs.correct,
+        Action.ADJUST_PAYMENT: verbs.adjust,
     }
 
 
@@ -84,6 +86,7 @@ _ALONE: Mapping[Action, PaymentVerb] = {
     Action.FORCE_PAYOUT: Action.FORCE_PAYOUT,
     Action.REFUND_PAYMENT: Action.REFUND_PAYMENT,
     Action.CORRECT_PAYMENT: Action.CORRECT_PAYMENT,
+    Action.ADJUST_PAYMENT: Action.ADJUST_PAYMENT,
 }
 
 
@@ -184,6 +187,15 @@ class _Verbs:
                 corrected_before=claim.corrected_before,
                 actor=claim.operator.actor,
             )
+
+        return Ready(decide=decide)
+
+    async def adjust(self, work: Work, arguments: Arguments) -> Ready:
+        """Posts money from one account to another. Its decision raises what adjust does."""
+        wanted = adjustment_of(arguments)
+
+        def decide(claim: Claim) -> Change:
+            return adjust(claim.work, claim.operator, wanted, claim.adjusted)
 
         return Ready(decide=decide)
 

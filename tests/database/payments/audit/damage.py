@@ -87,6 +87,11 @@ DAMAGE: list[tuple[str, tuple[str, ...]]] = [
         "UPDATE attempts SET moved_minor = moved_minor + 1 WHERE moved_minor IS NOT NULL",
         (_SUSPENSE, _ONRAMP),
     ),
+    (
+        f"{_posting('suspense:stripe:USD', 'adjustments:USD')}; "
+        "UPDATE postings SET cause = 'adjustment' WHERE cause = 'planted'",
+        ("an adjustment is posted once, as it is on record", _SUSPENSE),
+    ),
     (_posting("payments:NGN", "offramp:local_wallet:NGN"), (_OFFRAMP, _POSTED_ONCE, _OWED)),
     (
         f"{_posting('onramp:stripe:USD', 'payments:USD')}; "

@@ -279,7 +279,7 @@ async def test_damage_is_found_by_what_it_breaks_and_nothing_else(
     report = await _report(books)
 
     assert {finding.invariant for finding in report.broken} == set(broken)
-    assert f"{len(broken)} of {len(INVARIANTS) + 4} do not hold." in render(report, Accounts())
+    assert f"{len(broken)} of {len(INVARIANTS) + 5} do not hold." in render(report, Accounts())
 
     part = await PostgresAudit(books, overdue_seconds=60, part_size=5).report_part_unless_running()
 
@@ -303,8 +303,9 @@ async def test_parts_come_by_every_payment_in_turn(books: AsyncEngine, database:
     found = [number for number, report in enumerate(reports) if report and report.broken]
     assert found == [2, count]
     asked = [len(report.findings) for report in reports if report]
-    # Beside them, whether the figures can be computed, the quotes explained and the rows read.
-    assert asked == [len(INVARIANTS) - len(WHOLE_ONLY) + 4] * count + [len(INVARIANTS) + 4]
+    # Beside them, whether figures can be computed, quotes explained, overrides and adjustments were
+    # agreed on, and rows read.
+    assert asked == [len(INVARIANTS) - len(WHOLE_ONLY) + 5] * count + [len(INVARIANTS) + 5]
 
 
 async def test_accounts_are_explained_by_what_lies_on_them_and_people_by_what_waits(

@@ -20,6 +20,7 @@ GROWING = {
     "operator_actions": "merchant_id",
     "operator_action_chain": "sha256",
     "corridor_versions": "reason",
+    "adjustments": "evidence",
 }
 CHANGES = ("UPDATE {0} SET {1} = 'x'", "DELETE FROM {0}", "TRUNCATE {0} CASCADE")
 

@@ -29,6 +29,7 @@ CHANGED = {
 BUILT = {"api_keys", "merchants", "operator_keys"}
 ADDED = BUILT | {
     *(
+        "adjustments",
         "attempts",
         "balances",
         "corridor_versions",

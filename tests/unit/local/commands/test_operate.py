@@ -53,6 +53,12 @@ def test_each_verb_is_called_with_its_own_words(
     assert (listener.keys != [None]) is has_key
 
 
+def test_an_adjustment_is_never_done_by_one_person(listener: Listener) -> None:
+    assert run(listener, "operate", "adjust", "pay_1", "--amount-minor", "100") == 1
+
+    assert not listener.requests
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_preview_does_nothing_else(verb: str, listener: Listener) -> None:
     listener.answer = PREVIEW

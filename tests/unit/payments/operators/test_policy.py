@@ -75,7 +75,13 @@ def test_a_verb_needs_two_people_from_its_amount_on(
     assert policy.needs_second_person(both, amount) is refused
 
 
-@pytest.mark.parametrize("verb", get_args(PaymentVerb))
+def test_no_policy_leaves_an_adjustment_to_one_person(tmp_path: Path) -> None:
+    assert USUAL.needs_second_person([Action.ADJUST_PAYMENT], Money(1, "USD"))
+    with pytest.raises(PolicyError):
+        load_policy(written(tmp_path, f"{SECOND}[second_person.ADJUST_PAYMENT]"))
+
+
+@pytest.mark.parametrize("verb", set(get_args(PaymentVerb)) - {Action.ADJUST_PAYMENT})
 def test_a_verb_without_an_amount_needs_two_people_always(
     verb: PaymentVerb, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@ and with others between a verb's question and its transaction: no payout leaves 
 paid or may be, no payment is both paid out and refunded, and the book has what has moved."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from types import SimpleNamespace
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from services.payments.engine.decisions.corrections import Corrected
 from services.payments.mesh.ports import ProviderCall
+from services.payments.model.adjustment import CAUSE, Adjusted
 from services.payments.model.attempt import Answer, AttemptState, Capabilities, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Payment, State
+from services.payments.operators.decisions import OPEN
 from services.payments.operators.domain import Action
 from services.payments.operators.verbs.ready import Claim
 from services.payments.operators.verbs.table import payment_verbs
@@ -84,8 +87,31 @@ def _arguments(world: World, action: Action, draw: Draw) -> Mapping[str, Any]:
         Action.FORCE_PAYOUT: {"provider": draw(st.sampled_from(OFFRAMPS))},
         Action.RELEASE_HOLD: {"honour_locked_rate": False},
         Action.REFUND_PAYMENT: {"amount_minor": None, "reason": "", "ends_payout": False},
+        Action.ADJUST_PAYMENT: _written_off(world, draw(st.sampled_from(OFFRAMPS))),
     }
     return arguments.get(action, {})
+
+
+def _written_off(world: World, provider: str) -> Mapping[str, Any]:
+    """All that was paid out by this offramp and that no payment counts."""
+    suspense = f"suspense:{provider}:NGN"
+    return {
+        "amount_minor": abs(world.balance(suspense)) or 1,
+        "credit": suspense,
+        "currency": "NGN",
+        "debit": "adjustments:NGN",
+        "evidence": str(len(world.postings)),
+    }
+
+
+def _adjusted(world: World) -> Adjusted:
+    sums = {is_adjusted: Counter[str]() for is_adjusted in (True, False)}
+    for posting in world.postings:
+        of = sums[posting.cause == CAUSE]
+        of[posting.debit] += posting.amount.amount_minor
+        of[posting.credit] -= posting.amount.amount_minor
+    open_keys = [a.key for a in world.attempts.values() if a.state in OPEN]
+    return Adjusted(own=sums[False], adjusted=sums[True], open_key="".join(open_keys[:1]))
 
 
 def _truth_of_payouts(world: World) -> set[str]:
@@ -116,7 +142,8 @@ def _verb(action: Action) -> Act:
         for meanwhile in () if states else draw(st.sampled_from(MEANWHILE)):
             meanwhile(world, draw)
         by = Operator(name=draw(st.sampled_from(("ada", "grace"))))
-        world.write(ready.decide(Claim(work=world.work(of_all=True), operator=by)))
+        claim = Claim(work=world.work(of_all=True), operator=by, adjusted=_adjusted(world))
+        world.write(ready.decide(claim))
         world.is_stated = world.is_stated or states
 
     return act

@@ -55,6 +55,43 @@ async def refused_payout(engine: AsyncEngine, merchant_id: str = "sandbox") -> t
     )
 
 
+# A write-off of the money that with_suspense() leaves.
+WRITTEN_OFF = {
+    "amount_minor": 100,
+    "credit": "adjustments:USD",
+    "currency": "USD",
+    "debit": "suspense:stripe:USD",
+    "evidence": "statement, line 12",
+}
+
+
+async def with_suspense(engine: AsyncEngine) -> tuple[UUID, str]:
+    """A payment whose onramp has taken a dollar more than it asked for."""
+    payment_id, transaction_id = await refused_payout(engine)
+    await run(
+        engine,
+        """
+        INSERT INTO postings (merchant_id, payment_id, sequence, position, debit, credit, currency,
+               amount_minor, cause)
+        VALUES ('sandbox', :id, 1, 90, 'onramp:stripe:USD', 'suspense:stripe:USD', 'USD', 100,
+                'collection_to_suspense')
+        """,
+        """
+        INSERT INTO balances (merchant_id, account, currency, balance_minor)
+        VALUES ('sandbox', 'onramp:stripe:USD', 'USD', 100),
+               ('sandbox', 'suspense:stripe:USD', 'USD', -100)
+        ON CONFLICT (merchant_id, account, currency)
+        DO UPDATE SET balance_minor = balances.balance_minor + excluded.balance_minor
+        """,
+        """
+        UPDATE attempts SET moved_minor = amount_minor + 100, moved_currency = currency
+         WHERE payment_id = :id AND step = 'collection'
+        """,
+        id=payment_id,
+    )
+    return payment_id, transaction_id
+
+
 async def with_payout(
     engine: AsyncEngine,
     state: State,

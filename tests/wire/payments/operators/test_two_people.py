@@ -37,7 +37,13 @@ from services.shared.recipients import Recipient, Wallet, as_row
 from tests.fakes import AlwaysCorridors, FixedRates, ScriptedProviders
 from tests.poison import rows, run
 from tests.wire.payments.conftest import CORRIDORS
-from tests.wire.payments.operators.calls import REFUSED, refused_payout, unknown_payout
+from tests.wire.payments.operators.calls import (
+    REFUSED,
+    WRITTEN_OFF,
+    refused_payout,
+    unknown_payout,
+    with_suspense,
+)
 
 # The person behind each credential: keys, one of them after a roll, the sandbox's call without any,
 # and tokens of two issuers, of which one bears a key's name.
@@ -110,6 +116,7 @@ def draft(verb: Action, target: str) -> Draft:
         Action.FORCE_PAYOUT: {"provider": "local_wallet"},
         Action.REFUND_PAYMENT: {"amount_minor": None, "ends_payout": False, "reason": ""},
         Action.CORRECT_PAYMENT: {"recipient": as_row(Wallet(wallet_id="other"))},
+        Action.ADJUST_PAYMENT: WRITTEN_OFF,
     }
     given = arguments.get(verb, {})
     return Draft(verb=verb, target=target, arguments=given, reason="of the matrix")
@@ -150,6 +157,8 @@ async def target_of(engine: AsyncEngine, verb: Action) -> str:
             return "us-ng"
     if verb is Action.RATE_OVERRIDE:
         return "us-ng"
+    if verb is Action.ADJUST_PAYMENT:
+        return (await with_suspense(engine))[1]
     made = unknown_payout if verb in ON_HOLD else refused_payout
     return (await made(engine))[1]
 

@@ -571,6 +571,27 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The payment waits for no try: it is over, or its merchant decides about it.
     Example: {"reason": "NOTHING_TO_TRY", "metadata": {"state": "RETURNED", "status": "RETURNED"}}
     """
+    ACCOUNT_NOT_ADJUSTABLE: _ErrorReason.ValueType  # 180
+    """No adjustment moves money between these two accounts.
+    Example: {"reason": "ACCOUNT_NOT_ADJUSTABLE", "metadata": {"debit": "payments:USD", "credit": "adjustments:USD"}}
+    """
+    ADJUSTMENT_UNBALANCED: _ErrorReason.ValueType  # 181
+    """Both accounts of an adjustment must be in the currency of its amount, and differ.
+    Example: {"reason": "ADJUSTMENT_UNBALANCED", "metadata": {"debit": "suspense:wise:INR", "credit": "adjustments:USD", "currency": "USD"}}
+    """
+    ADJUSTMENT_TOO_LARGE: _ErrorReason.ValueType  # 182
+    """The payment has less on the account, or the other way round: an adjustment goes no further than to
+    nothing.
+    Example: {"reason": "ADJUSTMENT_TOO_LARGE", "metadata": {"account": "suspense:stripe:USD", "balance": "-10.00"}}
+    """
+    ADJUSTMENT_EXISTS: _ErrorReason.ValueType  # 183
+    """The same adjustment of this payment was made before, by the same evidence.
+    Example: {"reason": "ADJUSTMENT_EXISTS", "metadata": {"proposal_id": "prp_01j…"}}
+    """
+    PAYMENT_NOT_ADJUSTABLE: _ErrorReason.ValueType  # 184
+    """An attempt of the payment has an open outcome, which may move the same money.
+    Example: {"reason": "PAYMENT_NOT_ADJUSTABLE", "metadata": {"key": "pay_01j…-payout-1"}}
+    """
     CORRIDOR_PAUSED: _ErrorReason.ValueType  # 190
     """The corridor is paused by an operator; a quote or a payment in it can be made later.
     Example: {"reason": "CORRIDOR_PAUSED", "metadata": {"corridor_id": "us-ng"}}
@@ -1156,6 +1177,27 @@ Example: {"reason": "PAYMENT_NOT_HOLDABLE", "metadata": {"state": "COMPLETED", "
 NOTHING_TO_TRY: ErrorReason.ValueType  # 179
 """The payment waits for no try: it is over, or its merchant decides about it.
 Example: {"reason": "NOTHING_TO_TRY", "metadata": {"state": "RETURNED", "status": "RETURNED"}}
+"""
+ACCOUNT_NOT_ADJUSTABLE: ErrorReason.ValueType  # 180
+"""No adjustment moves money between these two accounts.
+Example: {"reason": "ACCOUNT_NOT_ADJUSTABLE", "metadata": {"debit": "payments:USD", "credit": "adjustments:USD"}}
+"""
+ADJUSTMENT_UNBALANCED: ErrorReason.ValueType  # 181
+"""Both accounts of an adjustment must be in the currency of its amount, and differ.
+Example: {"reason": "ADJUSTMENT_UNBALANCED", "metadata": {"debit": "suspense:wise:INR", "credit": "adjustments:USD", "currency": "USD"}}
+"""
+ADJUSTMENT_TOO_LARGE: ErrorReason.ValueType  # 182
+"""The payment has less on the account, or the other way round: an adjustment goes no further than to
+nothing.
+Example: {"reason": "ADJUSTMENT_TOO_LARGE", "metadata": {"account": "suspense:stripe:USD", "balance": "-10.00"}}
+"""
+ADJUSTMENT_EXISTS: ErrorReason.ValueType  # 183
+"""The same adjustment of this payment was made before, by the same evidence.
+Example: {"reason": "ADJUSTMENT_EXISTS", "metadata": {"proposal_id": "prp_01j…"}}
+"""
+PAYMENT_NOT_ADJUSTABLE: ErrorReason.ValueType  # 184
+"""An attempt of the payment has an open outcome, which may move the same money.
+Example: {"reason": "PAYMENT_NOT_ADJUSTABLE", "metadata": {"key": "pay_01j…-payout-1"}}
 """
 CORRIDOR_PAUSED: ErrorReason.ValueType  # 190
 """The corridor is paused by an operator; a quote or a payment in it can be made later.

@@ -208,6 +208,7 @@ class CreateProposalRequest(_message.Message):
     FORCE_PAYOUT_FIELD_NUMBER: _builtins.int
     REFUND_PAYMENT_FIELD_NUMBER: _builtins.int
     CORRECT_PAYMENT_FIELD_NUMBER: _builtins.int
+    ADJUST_PAYMENT_FIELD_NUMBER: _builtins.int
     RESUME_PROVIDER_FIELD_NUMBER: _builtins.int
     RESUME_CORRIDOR_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -241,6 +242,10 @@ class CreateProposalRequest(_message.Message):
         """
 
     @_builtins.property
+    def adjust_payment(self) -> _verbs_pb2.AdjustPaymentRequest:
+        """A posting; its note is empty, the reason stands here."""
+
+    @_builtins.property
     def resume_provider(self) -> _pauses_pb2.ResumeProviderRequest:
         """As ResumeProvider takes it; its reason is empty, the reason stands here."""
 
@@ -261,16 +266,17 @@ class CreateProposalRequest(_message.Message):
         force_payout: _verbs_pb2.ForcePayoutRequest | None = ...,
         refund_payment: _verbs_pb2.RefundPaymentRequest | None = ...,
         correct_payment: _verbs_pb2.CorrectPaymentRequest | None = ...,
+        adjust_payment: _verbs_pb2.AdjustPaymentRequest | None = ...,
         resume_provider: _pauses_pb2.ResumeProviderRequest | None = ...,
         resume_corridor: _pauses_pb2.ResumeCorridorRequest | None = ...,
         reason: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "reason", b"reason", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "reason", b"reason", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["rate_override", "release_hold", "resolve_attempt", "force_payout", "refund_payment", "correct_payment", "resume_provider", "resume_corridor"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["rate_override", "release_hold", "resolve_attempt", "force_payout", "refund_payment", "correct_payment", "adjust_payment", "resume_provider", "resume_corridor"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 

@@ -184,6 +184,57 @@ class CorrectPaymentRequest(_message.Message):
 Global___CorrectPaymentRequest: _TypeAlias = CorrectPaymentRequest  # noqa: Y015
 
 @_typing.final
+class AdjustPaymentRequest(_message.Message):
+    """An adjustment: a posting of money on a payment that no rule moves any more, for example money on
+    suspense that is written off. Two people always agree on it, by CreateProposal and ApproveProposal.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    DEBIT_FIELD_NUMBER: _builtins.int
+    CREDIT_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    transaction_id: _builtins.str
+    """Id of the payment."""
+    debit: _builtins.str
+    """The account that receives the amount, for example "suspense:stripe:USD". Between suspense of a
+    provider and `adjustments`, or the same provider's onramp or offramp; between `chargebacks` and
+    `adjustments`.
+    """
+    credit: _builtins.str
+    """The account that gives it, in the same currency, for example "adjustments:USD"."""
+    amount_minor: _builtins.int
+    """The amount in minor units of the currency, positive: 1050 are 10.50 USD."""
+    currency: _builtins.str
+    """ISO 4217 code of both accounts, for example "USD"."""
+    evidence: _builtins.str
+    """The evidence, for example "statement of 2026-11-26, line 12". 1 to 500 characters."""
+    note: _builtins.str
+    """The operator's note, at most 500 characters."""
+    def __init__(
+        self,
+        *,
+        transaction_id: _builtins.str = ...,
+        debit: _builtins.str = ...,
+        credit: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        evidence: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "credit", b"credit", "currency", b"currency", "debit", b"debit", "evidence", b"evidence", "note", b"note", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdjustPaymentRequest: _TypeAlias = AdjustPaymentRequest  # noqa: Y015
+
+@_typing.final
 class PreviewVerbRequest(_message.Message):
     """Request of PreviewVerb. Exactly one of the verbs is given."""
 
@@ -196,6 +247,7 @@ class PreviewVerbRequest(_message.Message):
     CORRECT_PAYMENT_FIELD_NUMBER: _builtins.int
     RELEASE_HOLD_FIELD_NUMBER: _builtins.int
     RESOLVE_ATTEMPT_FIELD_NUMBER: _builtins.int
+    ADJUST_PAYMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def force_payout(self) -> Global___ForcePayoutRequest:
         """Of ForcePayout."""
@@ -224,6 +276,10 @@ class PreviewVerbRequest(_message.Message):
     def resolve_attempt(self) -> _admin_pb2.ResolveAttemptRequest:
         """Of ResolveAttempt."""
 
+    @_builtins.property
+    def adjust_payment(self) -> Global___AdjustPaymentRequest:
+        """Of an adjustment, which is always proposed."""
+
     def __init__(
         self,
         *,
@@ -234,12 +290,13 @@ class PreviewVerbRequest(_message.Message):
         correct_payment: Global___CorrectPaymentRequest | None = ...,
         release_hold: _admin_pb2.ReleaseHoldRequest | None = ...,
         resolve_attempt: _admin_pb2.ResolveAttemptRequest | None = ...,
+        adjust_payment: Global___AdjustPaymentRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["correct_payment", b"correct_payment", "force_payout", b"force_payout", "place_hold", b"place_hold", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "try_now", b"try_now", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "force_payout", b"force_payout", "place_hold", b"place_hold", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "try_now", b"try_now", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correct_payment", b"correct_payment", "force_payout", b"force_payout", "place_hold", b"place_hold", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "try_now", b"try_now", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "force_payout", b"force_payout", "place_hold", b"place_hold", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "try_now", b"try_now", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["force_payout", "place_hold", "try_now", "refund_payment", "correct_payment", "release_hold", "resolve_attempt"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["force_payout", "place_hold", "try_now", "refund_payment", "correct_payment", "release_hold", "resolve_attempt", "adjust_payment"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
