@@ -4,9 +4,9 @@ interrupted command interrupts each run once, so that each stops its mesh, and b
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 # More would share two cores to the point where every wait is a fault of its own.
 AT_ONCE = 2
@@ -20,8 +20,7 @@ def side_by_side(
     work: Callable[[Item, How], Found], items: Sequence[Item], how: How, at_once: int = AT_ONCE
 ) -> Iterator[Found]:
     """The results as they come, with so many runs at once."""
-    # A command that another one ends leaves no mesh behind either.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = _interruptible()
     with ThreadPoolExecutor(at_once) as threads:
         runs = [threads.submit(_in_a_process, work, item, how) for item in items]
         try:
@@ -31,13 +30,28 @@ def side_by_side(
             _interrupt_until_done(runs)
             raise
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _interruptible() -> Mapping[int, Any]:
+    """Lets both signals interrupt us; returns the handlers before. A command that another one ends
+    leaves no mesh behind either, and commands in the background of a shell ignore Ctrl-C."""
+    return {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+
+
+def _begin() -> None:
+    # A session of its own gets no Ctrl-C of the terminal: a second signal would cut its cleaning.
+    os.setsid()
+    _interruptible()
 
 
 def _in_a_process(work: Callable[[Item, How], Found], item: Item, how: How) -> Found:
-    # A session of its own gets no Ctrl-C of the terminal: a second signal would cut its cleaning.
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=os.setsid) as process:
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin) as process:
         return process.submit(work, item, how).result()
 
 
