@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from gateway.console.client import Record
+from gateway.console.client import Record, may
 from gateway.console.fields import REQUIRED, Filled, nested, read, texts
 from gateway.console.pages import Pages, Visit, to
 from gateway.console.refusals import Refused, of_payments
@@ -124,8 +124,9 @@ class Doing:
         )
 
     async def _preview(self, visit: Visit, verb: Verb, form: Filled) -> Record | None:
-        """The effect that the verb would have now; None of a verb that has no preview."""
-        if not verb.preview:
+        """The effect that the verb would have now; None of a verb that has no preview, or where the
+        operator may do it and see none."""
+        if not verb.preview or not may(visit.operator, "PreviewVerb"):
             return None
         request = {verb.preview: nested(form.values)}
         return await self._pages.payments.call(visit.acting, "PreviewVerb", request)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from deploy.local.commands.operate import PREVIEWS
 from deploy.local.commands.operators import Words, call, path_of, who
 from deploy.local.process.terminal import say
 
 PLURALS = {"provider": "/api/admin/providers", "corridor": "/api/admin/corridors"}
+NAMES = {"provider": "provider", "corridor": "corridor_id"}
 Add = Callable[..., argparse.ArgumentParser]
 
 
@@ -31,6 +33,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=[*PLURALS])
     parser.add_argument("target", help="name of the provider, or id of the corridor")
     parser.add_argument("--reason", required=True, help="for the other operators, and the log")
+    parser.add_argument("--preview", action="store_true", help="show the effect, and do nothing")
 
 
 def _pause(words: Words) -> int:
@@ -38,13 +41,38 @@ def _pause(words: Words) -> int:
     if words.hours is not None:
         ends_at = datetime.now(UTC) + timedelta(hours=words.hours)
         order["ends_at"] = f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"
+    if words.preview:
+        return _preview(words, "pause", order)
     _show(call(words, "POST", f"{_path(words)}:pause", order))
     return 0
 
 
 def _resume(words: Words) -> int:
+    if words.preview:
+        return _preview(words, "resume", {"reason": words.reason})
     for pause in call(words, "POST", f"{_path(words)}:resume", {"reason": words.reason})["pauses"]:
         _show(pause)
+    return 0
+
+
+def _preview(words: Words, verb: str, order: Mapping[str, Any]) -> int:
+    named = {NAMES[words.kind]: words.target, **order}
+    shown = call(words, "POST", PREVIEWS, {f"{verb}_{words.kind}": named})
+    if shown["needs_second_person"]:
+        say("  Needs two people: propose it.")
+    if refusal := shown.get("refusal"):
+        say(f"  Refused now, {refusal['reason']}: {refusal['message'].rstrip('.')}")
+        return 0
+    for one in shown["under_way"]:
+        sent = "sent" if one["sent"] else "never sent"
+        fate = "wait" if one["waits"] else "finish"
+        provider = one["provider"] or "no provider yet"
+        say(f"  {one['payments']} {one['state']}, {one['step']} by {provider}, {sent}: they {fate}")
+    if not shown["under_way"]:
+        say("  No payment is under way there.")
+    say(f"  {shown['waiting_now']} wait now for the end of a pause.")
+    if shown["is_partial"]:
+        say("  More payments are under way than were counted.")
     return 0
 
 

@@ -219,6 +219,26 @@ return {
           ["of"] = "caravel.payments.v1.AdjustPaymentRequest",
           ["oneof"] = "verb",
         },
+        ["pause_provider"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.PauseProviderRequest",
+          ["oneof"] = "verb",
+        },
+        ["pause_corridor"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.PauseCorridorRequest",
+          ["oneof"] = "verb",
+        },
+        ["resume_provider"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.ResumeProviderRequest",
+          ["oneof"] = "verb",
+        },
+        ["resume_corridor"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.ResumeCorridorRequest",
+          ["oneof"] = "verb",
+        },
       },
     },
     {
@@ -553,6 +573,20 @@ return {
       ["evidence"] = { ["kind"] = "string" },
       ["note"] = { ["kind"] = "string" },
     },
+    ["caravel.payments.v1.PauseProviderRequest"] = {
+      ["provider"] = { ["kind"] = "string" },
+      ["reason"] = { ["kind"] = "string" },
+      ["under_way"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.Pause.UnderWay" },
+      ["ends_at"] = { ["kind"] = "timestamp" },
+    },
+    ["caravel.payments.v1.PauseCorridorRequest"] = {
+      ["corridor_id"] = { ["kind"] = "string" },
+      ["reason"] = { ["kind"] = "string" },
+      ["under_way"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.Pause.UnderWay" },
+      ["ends_at"] = { ["kind"] = "timestamp" },
+    },
+    ["caravel.payments.v1.ResumeProviderRequest"] = { ["provider"] = { ["kind"] = "string" }, ["reason"] = { ["kind"] = "string" } },
+    ["caravel.payments.v1.ResumeCorridorRequest"] = { ["corridor_id"] = { ["kind"] = "string" }, ["reason"] = { ["kind"] = "string" } },
     ["caravel.payments.v1.RateOverrideOrder"] = {
       ["corridor_id"] = { ["kind"] = "string" },
       ["rate"] = { ["kind"] = "decimal" },
@@ -560,8 +594,6 @@ return {
       ["starts_at"] = { ["kind"] = "timestamp" },
       ["ends_at"] = { ["kind"] = "timestamp" },
     },
-    ["caravel.payments.v1.ResumeProviderRequest"] = { ["provider"] = { ["kind"] = "string" }, ["reason"] = { ["kind"] = "string" } },
-    ["caravel.payments.v1.ResumeCorridorRequest"] = { ["corridor_id"] = { ["kind"] = "string" }, ["reason"] = { ["kind"] = "string" } },
   },
   ["enums"] = {
     ["caravel.payments.v1.DeadLetter.Kind"] = {

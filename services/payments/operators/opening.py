@@ -63,12 +63,13 @@ def open_servicers(
     on_payments = payment_verbs(providers, random.random, current, corrections)
     acting = Acting(operations, on_payments, policy, trail, encode_payment)
     operating = Operating(operations, providers, policy)
+    pausing = Pausing(operations, stores.pauses, current, policy)
     verbs = agreed_verbs(acting, corridors=current, rates=rates, bounds=policy.rate_override)
     return (
         AdminServicer(operating, acting),
-        VerbServicer(acting),
+        VerbServicer(acting, pausing),
         ReplayServicer(Replaying(stores.replays, trail), operating),
-        PauseServicer(Pausing(operations, stores.pauses, current, policy)),
+        PauseServicer(pausing),
         ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
         SearchServicer(Searching(stores.search, declared), Watching(stores.changes)),

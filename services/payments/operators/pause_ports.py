@@ -1,6 +1,7 @@
 """The pauses, as operators' calls need them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -8,8 +9,39 @@ from uuid import UUID
 from services.payments.model.pause import Pause, PauseKind
 
 
+@dataclass(frozen=True, kw_only=True)
+class PaymentsThere:
+    """Payments that are under way with a provider or in a corridor, alike in all of these."""
+
+    state: str
+    step: str
+    provider: str
+    # Whether a request of the step was sent.
+    is_sent: bool
+    # Whether they wait for the end of a pause.
+    waits: bool
+    payments: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderWayThere:
+    """All of those, and whether more payments are under way than were counted."""
+
+    kinds: Sequence[PaymentsThere]
+    is_partial: bool = False
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for the end of a pause."""
+        return sum(one.payments for one in self.kinds if one.waits)
+
+
 class PauseRows(Protocol):
     """The pauses, within a transaction."""
+
+    async def under_way(self, kind: PauseKind, name: str) -> UnderWayThere:
+        """The payments there, by the pauses as this transaction has them."""
+        ...
 
     async def now(self) -> datetime:
         """The database's time at this moment, and not at the transaction's begin."""

@@ -1,8 +1,8 @@
 """Operators pause and resume providers and corridors. Each is one transaction with its entry in the
 log of actions, and counts in every replica within a second."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,11 +11,11 @@ from services.payments.mesh.ports import CurrentCorridors
 from services.payments.model.operator import Operator
 from services.payments.model.pause import Pause, PauseKind, UnderWay
 from services.payments.operators.domain import Action
-from services.payments.operators.pause_ports import PauseStore
+from services.payments.operators.pause_ports import PauseStore, UnderWayThere
 from services.payments.operators.policy import Policy
 from services.payments.operators.ports import Operations, OperatorTransaction
 from services.payments.operators.trail import Trail
-from services.shared.errors import NotAllowedNow, NotFound, field_invalid
+from services.shared.errors import DomainError, NotAllowedNow, NotFound, field_invalid
 from services.shared.ids import new_id
 from services.shared.rollback import repeated
 
@@ -70,6 +70,23 @@ class PauseOrder:
             raise field_invalid("ends_at", words)
 
 
+NOBODY_THERE = UnderWayThere(kinds=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class PausePreview:
+    """The effect that a pause or its end would have on the payments there."""
+
+    verb: Action
+    target: str
+    # As they would then be; none where it is refused.
+    under_way: UnderWayThere = NOBODY_THERE
+    # How many wait now for the end of a pause.
+    waiting_now: int = 0
+    needs_second_person: bool = False
+    refusal: DomainError | None = None
+
+
 class Pausing:
     """The pauses."""
 
@@ -120,33 +137,79 @@ class Pausing:
         if not any(name in (*one.onramps, *one.offramps) for one in routes):
             raise ProviderNotFound(provider=name)
 
+    async def preview_pause(self, operator: Operator, order: PauseOrder) -> PausePreview:
+        """The payments under way as they would then be, or the refusal that it would meet.
+
+        Raises CorridorUnsupported, ProviderNotFound, Invalid, Unavailable.
+        """
+        await self._find(order.kind, order.name)
+
+        async def begin(transaction: OperatorTransaction) -> None:
+            await self._begin(transaction, operator, order)
+
+        return await self._preview(PAUSE[order.kind], order.kind, order.name, begin)
+
+    async def preview_resume(self, operator: Operator, kind: PauseKind, name: str) -> PausePreview:
+        """The same of a resume. Raises Unavailable."""
+
+        async def end(transaction: OperatorTransaction) -> None:
+            await end_pauses(transaction, kind, name, operator)
+
+        preview = await self._preview(RESUME[kind], kind, name, end)
+        return replace(preview, needs_second_person=self._policy.asks_two_to_resume(RESUME[kind]))
+
+    @repeated
+    async def _preview(
+        self,
+        verb: Action,
+        kind: PauseKind,
+        name: str,
+        do: Callable[[OperatorTransaction], Awaitable[None]],
+    ) -> PausePreview:
+        async with self._operations.begin() as transaction:
+            before = await transaction.pauses.under_way(kind, name)
+            preview = PausePreview(verb=verb, target=name, waiting_now=before.waiting)
+            try:
+                await do(transaction)
+            except (PauseExists, PauseNotFound) as refusal:
+                return replace(preview, refusal=refusal)
+            after = await transaction.pauses.under_way(kind, name)
+            return replace(preview, under_way=after)
+
     @repeated
     async def _pause(self, operator: Operator, order: PauseOrder) -> Pause:
         async with self._operations.begin() as transaction:
-            rows = transaction.pauses
-            opened = await rows.open_of(order.kind, order.name)
-            now = await rows.now()
-            order.check_end(now, self._policy.pauses.longest_wait)
-            for one in opened:
-                if one.under_way is not order.under_way:
-                    continue
-                if one.covers(order.ends_at):
-                    raise PauseExists(pause_id=one.pause_id)
-                await rows.end(one.id, by=operator.name, reason=operator.note)
-            made = await rows.add(
-                Pause(
-                    id=new_id(),
-                    kind=order.kind,
-                    name=order.name,
-                    under_way=order.under_way,
-                    reason=operator.note,
-                    paused_by=operator.name,
-                    starts_at=now,
-                    ends_at=order.ends_at,
-                )
-            )
-            await transaction.log(operator, PAUSE[order.kind], order.name)
+            made = await self._begin(transaction, operator, order)
             await transaction.commit()
+        return made
+
+    async def _begin(
+        self, transaction: OperatorTransaction, operator: Operator, order: PauseOrder
+    ) -> Pause:
+        """The pause, with its entry in the log of actions. Raises PauseExists, Invalid."""
+        rows = transaction.pauses
+        opened = await rows.open_of(order.kind, order.name)
+        now = await rows.now()
+        order.check_end(now, self._policy.pauses.longest_wait)
+        for one in opened:
+            if one.under_way is not order.under_way:
+                continue
+            if one.covers(order.ends_at):
+                raise PauseExists(pause_id=one.pause_id)
+            await rows.end(one.id, by=operator.name, reason=operator.note)
+        made = await rows.add(
+            Pause(
+                id=new_id(),
+                kind=order.kind,
+                name=order.name,
+                under_way=order.under_way,
+                reason=operator.note,
+                paused_by=operator.name,
+                starts_at=now,
+                ends_at=order.ends_at,
+            )
+        )
+        await transaction.log(operator, PAUSE[order.kind], order.name)
         return made
 
     @repeated

@@ -138,13 +138,17 @@ class Policy(_Section):
         demands = (self.second_person.demand(verb) for verb in verbs)
         return any(demand is not None and demand.covers(amount) for demand in demands)
 
-    def refuse_resuming_alone(self, verb: Action) -> None:
-        """Raises ApprovalRequired where one person is not enough to end a pause."""
+    def asks_two_to_resume(self, verb: Action) -> bool:
+        """Whether one person is not enough to end a pause."""
         demands = {
             Action.RESUME_PROVIDER: self.second_person.RESUME_PROVIDER,
             Action.RESUME_CORRIDOR: self.second_person.RESUME_CORRIDOR,
         }
-        if demands[verb] is not None:
+        return demands[verb] is not None
+
+    def refuse_resuming_alone(self, verb: Action) -> None:
+        """Raises ApprovalRequired where one person is not enough to end a pause."""
+        if self.asks_two_to_resume(verb):
             raise ApprovalRequired(verb=verb)
 
 

@@ -322,3 +322,26 @@ async def test_dead_letters_that_could_not_be_requeued_are_counted(
     assert "Not possible for 1: the audit trail has the reasons." in page.text
     page = await signed_in.get("/dead-letters?done=requeue-all&count=%3Cb%3E&refused=x")
     assert "Done: Requeue by a filter." in page.text
+
+
+async def test_a_pause_is_confirmed_beside_what_becomes_of_the_payments_there(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    kind = {"state": "PAYING_OUT", "step": "payout", "provider": "wise", "payments": 7}
+    payments.says(
+        "PreviewVerb",
+        target="wise",
+        under_way=[{**kind, "sent": True}, {**kind, "payments": 3, "waits": True}],
+        waiting_now=2,
+    )
+    await signed_in.get("/do/pause-provider?provider=wise")
+    fields = {"provider": "wise", "under_way": "WAIT", "ends_at": "2030-01-01T00:00"}
+
+    page = await signed_in.post("/do/pause-provider", **fields, reason="outage")
+
+    assert "PAYING_OUT, payout by wise" in page.text
+    assert "7, sent: they finish" in page.text
+    assert "3, never sent: they wait" in page.text
+    assert not payments.requests("PauseProvider")
+    [asked] = payments.requests("PreviewVerb")
+    assert asked["pause_provider"]["provider"] == "wise"

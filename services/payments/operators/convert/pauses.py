@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from caravel.payments.v1 import pauses_pb2
+from caravel.payments.v1 import pauses_pb2, verbs_pb2
 
 from services.payments.base.convert import timestamp
 from services.payments.base.instants import read_instant
@@ -11,7 +11,8 @@ from services.payments.model.operator import Operator, operator_of
 from services.payments.model.pause import Pause, PauseKind, UnderWay
 from services.payments.model.principal import Principal
 from services.payments.operators.convert.payments import NOTE_MAX, required_text
-from services.payments.operators.pausing import PauseOrder
+from services.payments.operators.convert.verbs import write_refusal
+from services.payments.operators.pausing import PauseOrder, PausePreview
 from services.shared.errors import field_invalid
 
 NAME_MAX = 64
@@ -57,6 +58,31 @@ def write_pause(pause: Pause, now: datetime) -> pauses_pb2.Pause:
         end_reason=pause.end_reason,
         in_force=pause.is_in_force(now),
     )
+
+
+def write_pause_preview(preview: PausePreview) -> verbs_pb2.VerbPreview:
+    """The effect of a pause or of its end, as it is shown."""
+    shown = verbs_pb2.VerbPreview(
+        verb=preview.verb,
+        target=preview.target,
+        needs_second_person=preview.needs_second_person,
+        under_way=[
+            verbs_pb2.VerbPreview.UnderWay(
+                state=one.state,
+                step=one.step,
+                provider=one.provider,
+                sent=one.is_sent,
+                waits=one.waits,
+                payments=one.payments,
+            )
+            for one in preview.under_way.kinds
+        ],
+        waiting_now=preview.waiting_now,
+        is_partial=preview.under_way.is_partial,
+    )
+    if preview.refusal is not None:
+        write_refusal(shown, preview.refusal)
+    return shown
 
 
 def _read_named(

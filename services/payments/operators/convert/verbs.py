@@ -24,7 +24,7 @@ from services.payments.operators.domain import Action
 from services.payments.operators.verbs.acting import Preview
 from services.payments.operators.verbs.ports import Effect
 from services.payments.operators.verbs.table import VerbOrder
-from services.shared.errors import field_invalid
+from services.shared.errors import DomainError, field_invalid
 from services.shared.ids import Prefix, encode_id
 from services.shared.money import (
     MAX_AMOUNT_MINOR,
@@ -87,9 +87,14 @@ def write_preview(preview: Preview) -> verbs_pb2.VerbPreview:
     if effect is not None:
         _write_effect(shown, effect)
     if refusal is not None:
-        shown.refusal.reason, shown.refusal.message = refusal.error_reason, str(refusal)
-        shown.refusal.metadata.update(refusal.metadata)
+        write_refusal(shown, refusal)
     return shown
+
+
+def write_refusal(shown: verbs_pb2.VerbPreview, refusal: DomainError) -> None:
+    """The refusal that the verb would meet."""
+    shown.refusal.reason, shown.refusal.message = refusal.error_reason, str(refusal)
+    shown.refusal.metadata.update(refusal.metadata)
 
 
 def _write_effect(shown: verbs_pb2.VerbPreview, effect: Effect) -> None:

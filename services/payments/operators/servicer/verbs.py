@@ -8,6 +8,12 @@ from caravel.payments.v1 import payments_pb2, verbs_pb2, verbs_pb2_grpc
 from services.payments.base.idempotency import REPLAYED, read_idempotency_key
 from services.payments.merchants.authoriser import acting_principal
 from services.payments.operators.convert import verbs as convert
+from services.payments.operators.convert.pauses import (
+    read_pause,
+    read_resume,
+    write_pause_preview,
+)
+from services.payments.operators.pausing import Pausing
 from services.payments.operators.verbs.acting import Acting
 from services.shared.grpc_server import GrpcServer
 
@@ -17,8 +23,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class VerbServicer(verbs_pb2_grpc.VerbServiceServicer):
     """caravel.payments.v1.VerbService."""
 
-    def __init__(self, acting: Acting) -> None:
+    def __init__(self, acting: Acting, pausing: Pausing) -> None:
         self._acting = acting
+        self._pausing = pausing
 
     def add_to(self, server: GrpcServer) -> None:
         """Has the server answer this service's calls."""
@@ -62,7 +69,14 @@ class VerbServicer(verbs_pb2_grpc.VerbServiceServicer):
         self, request: verbs_pb2.PreviewVerbRequest, context: Context
     ) -> verbs_pb2.VerbPreview:
         """See verbs.proto."""
-        order, operator = convert.read_preview(request, acting_principal())
+        principal, which = acting_principal(), request.WhichOneof("verb")
+        if which in ("pause_provider", "pause_corridor"):
+            operator, pause = read_pause(getattr(request, which), principal)
+            return write_pause_preview(await self._pausing.preview_pause(operator, pause))
+        if which in ("resume_provider", "resume_corridor"):
+            operator, kind, name = read_resume(getattr(request, which), principal)
+            return write_pause_preview(await self._pausing.preview_resume(operator, kind, name))
+        order, operator = convert.read_preview(request, principal)
         return convert.write_preview(await self._acting.preview(order, operator))
 
     async def _act(self, request: Any) -> payments_pb2.Payment:

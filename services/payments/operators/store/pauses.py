@@ -2,6 +2,7 @@
 force, as each replica of the service reads them again and again."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
 from services.payments.base.columns import columns
+from services.payments.engine.store.paused import pauses_of
 from services.payments.model.pause import Pause, PauseKind, UnderWay
+from services.payments.model.progress import STEPS
+from services.payments.model.timing import LOOKS_AHEAD
+from services.payments.operators.pause_ports import PaymentsThere, UnderWayThere
 from services.payments.operators.pausing import PauseExists
 from services.shared.db import autocommitted, connected
 from services.shared.rollback import repeated
@@ -66,6 +71,41 @@ _PAGE = text(
      ORDER BY id DESC LIMIT :limit
     """
 )
+# So many of all that are under way are looked at.
+COUNTED_MAX = 50_000
+# A payment without an attempt of its step has it next, and that was never sent.
+_UNDER_WAY = text(
+    f"""
+    WITH looked AS MATERIALIZED (
+        SELECT merchant_id, id, state, corridor_id, onramp, offramp,
+               CASE WHEN state IN ('CREATED', 'COLLECTING') THEN 'collection'
+                    WHEN state = 'REFUNDING' THEN 'refund' ELSE 'payout' END AS step
+          FROM payments
+         WHERE due_at < now() + make_interval(secs => :ahead) AND hold_reason IS NULL
+           AND due_at IS DISTINCT FROM deadline_at AND state = ANY(:states)
+         LIMIT :most
+    ), work AS (
+        SELECT p.state, p.corridor_id, p.step, coalesce(a.sent_at IS NOT NULL, false) AS is_sent,
+               coalesce(a.provider, CASE p.step WHEN 'payout' THEN p.offramp ELSE p.onramp END, '')
+                   AS provider
+          FROM looked p
+          LEFT JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
+           AND a.step = p.step AND a.is_live
+    )
+    SELECT looked.payments AS looked, kinds.state, kinds.step, kinds.provider, kinds.is_sent,
+           kinds.waits, kinds.payments
+      FROM (SELECT count(*) AS payments FROM looked) AS looked
+      LEFT JOIN (
+           SELECT w.state, w.step, w.provider, w.is_sent, w.waits, count(*) AS payments
+             FROM (SELECT w.state, w.step, w.provider, w.is_sent,
+                          NOT w.is_sent AND EXISTS (SELECT {pauses_of("w", "w")}) AS waits
+                     FROM work w
+                    WHERE CASE :kind WHEN 'PROVIDER' THEN w.provider ELSE w.corridor_id END = :name
+                  ) AS w
+            GROUP BY 1, 2, 3, 4, 5) AS kinds ON true
+     ORDER BY state, step, provider, is_sent, waits
+    """
+)
 
 
 class PauseRows:
@@ -78,6 +118,23 @@ class PauseRows:
         """See PauseRows.now."""
         now: datetime = (await self._connection.execute(_NOW)).scalar_one()
         return now
+
+    async def under_way(self, kind: PauseKind, name: str) -> UnderWayThere:
+        """See PauseRows.under_way."""
+        wanted = {
+            "kind": kind,
+            "name": name,
+            "ahead": LOOKS_AHEAD.total_seconds(),
+            "states": [str(state) for state in STEPS],
+            "most": COUNTED_MAX,
+        }
+        found = (await self._connection.execute(_UNDER_WAY, wanted)).all()
+        kinds = [
+            PaymentsThere(**{name: getattr(row, name) for name in _ALIKE})
+            for row in found
+            if row.state is not None
+        ]
+        return UnderWayThere(kinds=kinds, is_partial=found[0].looked >= COUNTED_MAX)
 
     async def open_of(self, kind: PauseKind, name: str) -> Sequence[Pause]:
         """See PauseRows.open_of."""
@@ -100,6 +157,7 @@ class PauseRows:
         return _read((await self._connection.execute(_END, values)).one())
 
 
+_ALIKE = tuple(field.name for field in fields(PaymentsThere))
 _GIVEN = ("id", "kind", "name", "under_way", "reason", "paused_by", "starts_at", "ends_at")
 
 

@@ -60,3 +60,38 @@ def test_a_wait_names_its_end() -> None:
     words = cli.read(["pause", "provider", "wise", "--reason", "x", "--wait", "--hours", "2"])
 
     assert (words.wait, words.hours) == (True, 2.0)
+
+
+PREVIEW = {
+    "needs_second_person": True,
+    "under_way": [
+        {
+            "state": "PAYING_OUT",
+            "step": "payout",
+            "provider": "wise",
+            "sent": False,
+            "waits": True,
+            "payments": "7",
+        }
+    ],
+    "waiting_now": "0",
+    "is_partial": True,
+}
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_preview_says_what_becomes_of_the_payments_there(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(pausing, "call", lambda *given: made.append(given[1:]) or PREVIEW)
+    parsed = cli.read([verb, "provider", "wise", "--reason", "outage", "--preview"])
+
+    assert parsed.run(parsed) == 0
+
+    [(method, path, body)] = made
+    assert (method, path) == ("POST", "/api/admin/previews")
+    assert body[f"{verb}_provider"].items() >= {"provider": "wise", "reason": "outage"}.items()
+    said = capsys.readouterr().out
+    assert "7 PAYING_OUT, payout by wise, never sent: they wait" in said
+    assert "propose it" in said

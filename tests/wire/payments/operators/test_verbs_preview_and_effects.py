@@ -224,5 +224,7 @@ def _minor(posting: verbs_pb2.VerbPreview.Posting) -> int:
 
 def test_every_verb_on_a_payment_is_in_the_matrix() -> None:
     fields = verbs_pb2.PreviewVerbRequest.DESCRIPTOR.oneofs_by_name["verb"].fields
-    # No call of its own does an adjustment: test_adjusting.
-    assert {field.name for field in fields} == {*VERBS, "adjust_payment"}
+    # No call of its own does an adjustment (test_adjusting); the others are about no payment
+    # (test_pausing).
+    others = {"pause_provider", "pause_corridor", "resume_provider", "resume_corridor"}
+    assert {field.name for field in fields} == {*VERBS, "adjust_payment", *others}

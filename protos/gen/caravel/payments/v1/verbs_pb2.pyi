@@ -7,6 +7,7 @@ admin.proto, the approval of a verb by another person in proposals.proto.
 
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
 from caravel.payments.v1 import admin_pb2 as _admin_pb2
+from caravel.payments.v1 import pauses_pb2 as _pauses_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -248,6 +249,10 @@ class PreviewVerbRequest(_message.Message):
     RELEASE_HOLD_FIELD_NUMBER: _builtins.int
     RESOLVE_ATTEMPT_FIELD_NUMBER: _builtins.int
     ADJUST_PAYMENT_FIELD_NUMBER: _builtins.int
+    PAUSE_PROVIDER_FIELD_NUMBER: _builtins.int
+    PAUSE_CORRIDOR_FIELD_NUMBER: _builtins.int
+    RESUME_PROVIDER_FIELD_NUMBER: _builtins.int
+    RESUME_CORRIDOR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def force_payout(self) -> Global___ForcePayoutRequest:
         """Of ForcePayout."""
@@ -280,6 +285,22 @@ class PreviewVerbRequest(_message.Message):
     def adjust_payment(self) -> Global___AdjustPaymentRequest:
         """Of an adjustment, which is always proposed."""
 
+    @_builtins.property
+    def pause_provider(self) -> _pauses_pb2.PauseProviderRequest:
+        """Of PauseProvider."""
+
+    @_builtins.property
+    def pause_corridor(self) -> _pauses_pb2.PauseCorridorRequest:
+        """Of PauseCorridor."""
+
+    @_builtins.property
+    def resume_provider(self) -> _pauses_pb2.ResumeProviderRequest:
+        """Of ResumeProvider."""
+
+    @_builtins.property
+    def resume_corridor(self) -> _pauses_pb2.ResumeCorridorRequest:
+        """Of ResumeCorridor."""
+
     def __init__(
         self,
         *,
@@ -291,12 +312,16 @@ class PreviewVerbRequest(_message.Message):
         release_hold: _admin_pb2.ReleaseHoldRequest | None = ...,
         resolve_attempt: _admin_pb2.ResolveAttemptRequest | None = ...,
         adjust_payment: Global___AdjustPaymentRequest | None = ...,
+        pause_provider: _pauses_pb2.PauseProviderRequest | None = ...,
+        pause_corridor: _pauses_pb2.PauseCorridorRequest | None = ...,
+        resume_provider: _pauses_pb2.ResumeProviderRequest | None = ...,
+        resume_corridor: _pauses_pb2.ResumeCorridorRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "force_payout", b"force_payout", "place_hold", b"place_hold", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "try_now", b"try_now", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "force_payout", b"force_payout", "pause_corridor", b"pause_corridor", "pause_provider", b"pause_provider", "place_hold", b"place_hold", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "try_now", b"try_now", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "force_payout", b"force_payout", "place_hold", b"place_hold", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "try_now", b"try_now", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "force_payout", b"force_payout", "pause_corridor", b"pause_corridor", "pause_provider", b"pause_provider", "place_hold", b"place_hold", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "try_now", b"try_now", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["force_payout", "place_hold", "try_now", "refund_payment", "correct_payment", "release_hold", "resolve_attempt", "adjust_payment"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["force_payout", "place_hold", "try_now", "refund_payment", "correct_payment", "release_hold", "resolve_attempt", "adjust_payment", "pause_provider", "pause_corridor", "resume_provider", "resume_corridor"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 
@@ -534,6 +559,46 @@ class VerbPreview(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class UnderWay(_message.Message):
+        """Payments that are under way with a provider or in a corridor, and what becomes of them."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        STATE_FIELD_NUMBER: _builtins.int
+        STEP_FIELD_NUMBER: _builtins.int
+        PROVIDER_FIELD_NUMBER: _builtins.int
+        SENT_FIELD_NUMBER: _builtins.int
+        WAITS_FIELD_NUMBER: _builtins.int
+        PAYMENTS_FIELD_NUMBER: _builtins.int
+        state: _builtins.str
+        """Their state, for example "PAYING_OUT"; none is on hold, or waits for its merchant."""
+        step: _builtins.str
+        """The step that is next or under way: "collection", "payout" or "refund"."""
+        provider: _builtins.str
+        """The provider of the step, as the route has it now."""
+        sent: _builtins.bool
+        """Whether a request of the step was sent. Such a one is never stopped."""
+        waits: _builtins.bool
+        """Whether they would wait for the end of a pause; they finish otherwise."""
+        payments: _builtins.int
+        """How many they are."""
+        def __init__(
+            self,
+            *,
+            state: _builtins.str = ...,
+            step: _builtins.str = ...,
+            provider: _builtins.str = ...,
+            sent: _builtins.bool = ...,
+            waits: _builtins.bool = ...,
+            payments: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["payments", b"payments", "provider", b"provider", "sent", b"sent", "state", b"state", "step", b"step", "waits", b"waits"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     VERB_FIELD_NUMBER: _builtins.int
     BEFORE_FIELD_NUMBER: _builtins.int
@@ -545,14 +610,24 @@ class VerbPreview(_message.Message):
     PROVIDER_ANSWERS_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_FIELD_NUMBER: _builtins.int
+    WAITING_NOW_FIELD_NUMBER: _builtins.int
+    IS_PARTIAL_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
-    """Id of the payment."""
+    """Id of the payment; empty of a pause."""
     verb: _builtins.str
     """The verb, for example "FORCE_PAYOUT"."""
     needs_second_person: _builtins.bool
     """Whether one person is not enough, so that the verb is proposed."""
     merchant_id: _builtins.str
     """Its merchant."""
+    target: _builtins.str
+    """Of a pause or its end: the provider, or the id of the corridor."""
+    waiting_now: _builtins.int
+    """How many of them wait now for the end of a pause."""
+    is_partial: _builtins.bool
+    """True where more payments are under way in all than were counted: 50,000."""
     @_builtins.property
     def before(self) -> Global___VerbPreview.Standing:
         """How the payment stands; absent where its record cannot be read, or somebody works on it."""
@@ -581,6 +656,10 @@ class VerbPreview(_message.Message):
     def refusal(self) -> Global___VerbPreview.Refusal:
         """The refusal that the verb would meet; absent where it can be done."""
 
+    @_builtins.property
+    def under_way(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerbPreview.UnderWay]:
+        """Of a pause or its end: the payments there as they would then be, by what becomes of them."""
+
     def __init__(
         self,
         *,
@@ -595,10 +674,14 @@ class VerbPreview(_message.Message):
         provider_answers: _abc.Iterable[Global___VerbPreview.ProviderAnswer] | None = ...,
         refusal: Global___VerbPreview.Refusal | None = ...,
         merchant_id: _builtins.str = ...,
+        target: _builtins.str = ...,
+        under_way: _abc.Iterable[Global___VerbPreview.UnderWay] | None = ...,
+        waiting_now: _builtins.int = ...,
+        is_partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "events", b"events", "merchant_events", b"merchant_events", "merchant_id", b"merchant_id", "needs_second_person", b"needs_second_person", "postings", b"postings", "provider_answers", b"provider_answers", "refusal", b"refusal", "transaction_id", b"transaction_id", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "events", b"events", "is_partial", b"is_partial", "merchant_events", b"merchant_events", "merchant_id", b"merchant_id", "needs_second_person", b"needs_second_person", "postings", b"postings", "provider_answers", b"provider_answers", "refusal", b"refusal", "target", b"target", "transaction_id", b"transaction_id", "under_way", b"under_way", "verb", b"verb", "waiting_now", b"waiting_now"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

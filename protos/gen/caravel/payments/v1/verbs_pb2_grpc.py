@@ -150,11 +150,13 @@ class VerbServiceServicer:
 
     def PreviewVerb(self, request, context):
         """Shows the effect that a verb would have now, and does nothing: the verb is carried out in a transaction that is
-        not committed. The providers that the verb asks are asked. Where the verb would be refused, the
+        not committed. The providers that the verb asks are asked. Of a pause it shows the payments under way,
+        and whether they would finish or wait. Where the verb would be refused, the
         refusal is part of the answer; a request that is wrong, or names no payment, is refused itself.
         Idempotent. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
         CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
-        CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, OVERLOADED or SERVICE_UNAVAILABLE.
+        CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, CORRIDOR_UNSUPPORTED, PROVIDER_NOT_FOUND, OVERLOADED or
+        SERVICE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

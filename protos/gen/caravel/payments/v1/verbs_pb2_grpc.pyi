@@ -93,11 +93,13 @@ class VerbServiceStub:
     """
     PreviewVerb: _grpc.UnaryUnaryMultiCallable[_verbs_pb2.PreviewVerbRequest, _verbs_pb2.VerbPreview]
     """Shows the effect that a verb would have now, and does nothing: the verb is carried out in a transaction that is
-    not committed. The providers that the verb asks are asked. Where the verb would be refused, the
+    not committed. The providers that the verb asks are asked. Of a pause it shows the payments under way,
+    and whether they would finish or wait. Where the verb would be refused, the
     refusal is part of the answer; a request that is wrong, or names no payment, is refused itself.
     Idempotent. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
     CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
-    CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, OVERLOADED or SERVICE_UNAVAILABLE.
+    CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, CORRIDOR_UNSUPPORTED, PROVIDER_NOT_FOUND, OVERLOADED or
+    SERVICE_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -162,11 +164,13 @@ class VerbServiceAsyncStub(VerbServiceStub):
     """
     PreviewVerb: _aio.UnaryUnaryMultiCallable[_verbs_pb2.PreviewVerbRequest, _verbs_pb2.VerbPreview]  # type: ignore[assignment]
     """Shows the effect that a verb would have now, and does nothing: the verb is carried out in a transaction that is
-    not committed. The providers that the verb asks are asked. Where the verb would be refused, the
+    not committed. The providers that the verb asks are asked. Of a pause it shows the payments under way,
+    and whether they would finish or wait. Where the verb would be refused, the
     refusal is part of the answer; a request that is wrong, or names no payment, is refused itself.
     Idempotent. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
     CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
-    CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, OVERLOADED or SERVICE_UNAVAILABLE.
+    CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, CORRIDOR_UNSUPPORTED, PROVIDER_NOT_FOUND, OVERLOADED or
+    SERVICE_UNAVAILABLE.
     """
 
 class VerbServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -264,11 +268,13 @@ class VerbServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_verbs_pb2.VerbPreview, _abc.Awaitable[_verbs_pb2.VerbPreview]]:
         """Shows the effect that a verb would have now, and does nothing: the verb is carried out in a transaction that is
-        not committed. The providers that the verb asks are asked. Where the verb would be refused, the
+        not committed. The providers that the verb asks are asked. Of a pause it shows the payments under way,
+        and whether they would finish or wait. Where the verb would be refused, the
         refusal is part of the answer; a request that is wrong, or names no payment, is refused itself.
         Idempotent. Refuses with FIELD_REQUIRED, FIELD_INVALID, FIELDS_CONTRADICTORY,
         CHARACTER_FORBIDDEN, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
-        CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, OVERLOADED or SERVICE_UNAVAILABLE.
+        CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, CORRIDOR_UNSUPPORTED, PROVIDER_NOT_FOUND, OVERLOADED or
+        SERVICE_UNAVAILABLE.
         """
 
 def add_VerbServiceServicer_to_server(servicer: VerbServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
