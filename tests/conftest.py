@@ -25,6 +25,17 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 TEMPLATE = "caravel"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The flag of the long forms."""
+    parser.addoption("--long", action="store_true", help="run each campaign in its long form")
+
+
+@pytest.fixture(scope="session")
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether campaigns run in their long form."""
+    return bool(request.config.getoption("--long"))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[PrivateCluster]:
     """A server of the run's own, whose database `caravel` is migrated and serves as a template."""

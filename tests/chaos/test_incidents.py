@@ -1,10 +1,9 @@
 """The drill: incidents are staged on a mesh, our own rules notice each, its documented verb ends
-it, and the books hold afterwards. With `DRILL=each` one comes after another, Prometheus waits as
+it, and the books hold afterwards. With `--long` one comes after another, Prometheus waits as
 long as where it is deployed, and the books are verified after each. The seconds to each alert are
 printed."""
 
 import asyncio
-import os
 import re
 import time
 from pathlib import Path
@@ -54,18 +53,20 @@ async def _holds(scene: Scene) -> None:
     assert code == 0, verified
 
 
-async def test_eight_incidents_are_noticed_ended_and_leave_the_books_whole(tmp_path: Path) -> None:
-    apart = os.environ.get("DRILL") == "each"
-    rounds = [[one] for one in (*TOGETHER, *WITHOUT_WORK)] if apart else [TOGETHER, WITHOUT_WORK]
+async def test_eight_incidents_are_noticed_ended_and_leave_the_books_whole(
+    tmp_path: Path, is_long: bool
+) -> None:
+    each = [[one] for one in (*TOGETHER, *WITHOUT_WORK)]
+    rounds, faster = (each, 1) if is_long else ([TOGETHER, WITHOUT_WORK], FASTER)
     async with (
         opened_scene(tmp_path) as scene,
-        watching(scene.mesh, tmp_path / "prometheus", faster=1 if apart else FASTER) as prometheus,
+        watching(scene.mesh, tmp_path / "prometheus", faster=faster) as prometheus,
     ):
         for incidents in rounds:
             async with asyncio.TaskGroup() as tasks:
                 for incident in incidents:
                     tasks.create_task(_drilled(scene, prometheus, incident))
-            if apart:
+            if is_long:
                 await _holds(scene)
         await _holds(scene)
 
