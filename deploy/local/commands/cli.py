@@ -20,6 +20,7 @@ from deploy.local.commands import (
     four_eyes,
     operate,
     pausing,
+    payments,
     replaying,
 )
 from deploy.local.mesh.state import DEFAULT_DATA_DIR, DataDir
@@ -173,7 +174,7 @@ def _parser() -> _Parser:
 def _add_operating(commands: "argparse._SubParsersAction[_Parser]", data: _Parser) -> None:
     for noun, summary in ADMINISTERED.items():
         _add(commands, noun, _administer, summary)
-    operating = figures, operate, four_eyes, pausing, replaying, corridors
+    operating = figures, payments, operate, four_eyes, pausing, replaying, corridors
     for module in (*operating, backup, dead_letters):
         module.add_to(partial(_add, commands), data)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from deploy.local.mesh import state
 from deploy.local.mesh.state import DataDir
-from deploy.local.process.terminal import Problem, command, say
+from deploy.local.process.terminal import Problem, command, say, table
 
 # The operator's key, where the mesh is no sandbox.
 KEY_VARIABLE = "CARAVEL_OPERATOR_KEY"
@@ -49,7 +49,7 @@ def exposure(data_dir: DataDir, *, as_json: bool) -> int:
         )
         for one in answer.get("positions", ())
     ]
-    _table(("currency", "position", "worth", "middle", "most owed", ""), rows)
+    table(("currency", "position", "worth", "middle", "most owed", ""), rows)
     say(f"\nUnrealised result in dollars, as the worths: {_known(answer, 'unrealised_result_usd')}")
     if unknown := answer.get("currencies_without_rate"):
         say(f"Without a rate, so without a worth: {', '.join(unknown)}")
@@ -68,7 +68,7 @@ def scoreboard(data_dir: DataDir, *, as_json: bool) -> int:
         say(json.dumps(boards, indent=2))
         return 0
     heads = ("corridor", "payments", "cost of 200", "in an hour", "in a business day", "disclosed")
-    _table(heads, [_measured(board) for board in boards])
+    table(heads, [_measured(board) for board in boards])
     say("\nTargets: 3 % at the most; 75 %, 100 % and 100 % at the least. * misses its target.")
     return 0
 
@@ -88,16 +88,6 @@ def _measured(board: Mapping[str, Any]) -> Sequence[str]:
 def _percent(measured: Mapping[str, Any], name: str) -> str:
     text = measured.get(name)
     return f"{text} %{' ' if measured.get('target_met') else '*'}" if text else "-"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        first, *others = (
-            text.ljust(width) if at == 0 else text.rjust(width)
-            for at, (text, width) in enumerate(zip(row, widths, strict=True))
-        )
-        say("  ".join([first, *others]).rstrip())
 
 
 def _ask(data_dir: DataDir, path: str) -> Any:

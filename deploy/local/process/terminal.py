@@ -6,6 +6,7 @@ import errno
 import os
 import shlex
 import sys
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TextIO
 
@@ -64,6 +65,20 @@ def say(text: str = "") -> None:
     """A line, or several, for the person."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int] | None = None
+) -> None:
+    """A table; columns of numbers are set to the right, without any named all but the first."""
+    right = range(1, len(head)) if numbers is None else numbers
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        cells = (
+            text.rjust(width) if at in right else text.ljust(width)
+            for at, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        say("  ".join(cells).rstrip())
 
 
 def say_if_possible(text: str) -> None:
