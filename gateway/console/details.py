@@ -138,7 +138,7 @@ PARTS = (
         (
             Column("Event", "event_type"),
             Column("State", "state", "state"),
-            Column("Endpoint", "url"),
+            Column("Endpoint", "url", "word"),
             Column("Failures", "failures", "number"),
             Column("Last error", "last_error", "long"),
             Column("Next try", "next_try_at", "left"),

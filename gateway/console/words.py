@@ -15,6 +15,7 @@ _TONES = {
     "REVERSED UNKNOWN WAITING",
     "bad": "DISABLED FAILED LOST REFUSED REVOKED SET_ASIDE",
 }
+_FIRST = ("verb", "target")
 _ID = re.compile("[a-z]{3}_[0-9a-z]{26}")
 TONES = {word: tone for tone, words in _TONES.items() for word in words.split()}
 
@@ -47,7 +48,7 @@ def parts(word: str) -> list[str]:
     """The parts of a long word of a contract or a long id, after each of which a line may end."""
     if _ID.fullmatch(word):
         return [word[: len(word) // 2], word[len(word) // 2 :]]
-    return re.split("(?<=[_:/])", word) if len(word) > 14 else [word]
+    return re.split("(?<=[_:/])(?!/)", word) if len(word) > 14 else [word]
 
 
 def shown(value: Any) -> str:
@@ -62,9 +63,11 @@ def shown(value: Any) -> str:
 def payload_lines(payload: str) -> list[tuple[str, str]]:
     """The fields of a payload in JSON, each under its whole name."""
     try:
-        return list(_lines("", json.loads(payload)))
+        lines = list(_lines("", json.loads(payload)))
     except ValueError:
         return [("payload", payload)]
+    # The verb and its target come first.
+    return sorted(lines, key=lambda line: _FIRST.index(line[0]) if line[0] in _FIRST else 2)
 
 
 def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:

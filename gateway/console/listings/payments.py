@@ -133,7 +133,7 @@ DEAD_LETTERS = Listing(
         Column("Kind", "kind"),
         PAYMENT,
         Column("Reason", "reason", "word"),
-        Column("Tries", "attempts", "number"),
+        Column("Tries", "attempts", "number", is_extra=True),
         Column("Set aside", "set_aside_at", "age"),
         Column("Event", "event", "long"),
         Column("Provider", "provider_event.provider"),

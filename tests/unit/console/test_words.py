@@ -36,9 +36,9 @@ def test_a_payload_is_shown_field_by_field() -> None:
     lines = words.payload_lines('{"arguments":{"markup":5,"to":["a"]},"verb":"RATE_OVERRIDE"}')
 
     assert lines == [
+        ("verb", "RATE_OVERRIDE"),
         ("arguments.markup", "5"),
         ("arguments.to", '["a"]'),
-        ("verb", "RATE_OVERRIDE"),
     ]
     assert words.payload_lines("no JSON") == [("payload", "no JSON")]
 
@@ -55,6 +55,7 @@ def test_a_confirmation_shows_values_as_people_write_them() -> None:
     [
         ("step_failed", ["step_failed"]),
         ("provider_contradicts_itself", ["provider_", "contradicts_", "itself"]),
+        ("https://a.example/hook", ["https://", "a.example/", "hook"]),
         ("offramp:wallet:INR", ["offramp:", "wallet:", "INR"]),
         ("pay_01m83mbj55ewdbrd2wha9z9e00", ["pay_01m83mbj55e", "wdbrd2wha9z9e00"]),
     ],
