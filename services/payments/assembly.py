@@ -6,7 +6,7 @@ import os
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from services.payments.base.convert import decode_answer
 from services.payments.base.corridor_versions import PostgresCorridorVersions
 from services.payments.base.database import Opened, opened_database
 from services.payments.base.disk import publish_disk
-from services.payments.base.readiness import DatabaseReadiness, all_of
+from services.payments.base.readiness import all_of, opened_readiness
 from services.payments.base.wake import Alarm
 from services.payments.config import (
     AuditSettings,
@@ -82,6 +82,9 @@ from services.payments.orders.ports import Declared, PaymentStore
 from services.payments.orders.scoreboard import ScoreboardStore
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
+from services.payments.recovery.gates import GatedProviders, GatedWork, admit_readers
+from services.payments.recovery.opening import compared
+from services.payments.recovery.store.marks import PostgresMarks
 from services.payments.webhooks_in.ports import Inbox
 from services.payments.webhooks_in.reader import EventReader
 from services.payments.webhooks_in.servicer import WebhookServicer
@@ -229,7 +232,8 @@ async def assemble(
         opened_rates(config.fx_target, identity, held.files) as rates,
         opened_providers(config.providers_target, identity) as providers,
         opened_tokens(config.tokens, roles=ROLES) as tokens,
-        _readiness(config) as ready,
+        opened_readiness(_url(config)) as ready,
+        compared(PostgresMarks(engine), config.providers_target, identity, grows=False) as standing,
     ):
         declared = await declared_at_start(providers, config.deployment)
         stores = open_stores(engine, encode_event, decode_answer)
@@ -258,10 +262,10 @@ async def assemble(
             exposure=exposure,
             counts=PostgresScoreboards(engine),
             in_force=in_force,
-            ready=all_of(ready, held.refuse_unreadable),
+            ready=all_of(ready, held.refuse_unreadable, standing.ask),
             identity=identity,
         )
-        server.on_hangup = again.ask
+        server.on_hangup, server.gate = again.ask, partial(admit_readers, standing)
         applying, expiring = beside(again.run), beside(Expiring(stores.proposals).run)
         async with declared.refreshed(), held.refreshed(), exposure.watched(), applying, expiring:
             yield server
@@ -281,6 +285,7 @@ async def assemble_worker(
         opened_rates(config.fx_target, identity, PostgresCorridorVersions(engine).files) as rates,
         opened_providers(config.providers_target, identity) as providers,
         open_sender(SystemClock(), config.targets) as sender,
+        compared(PostgresMarks(engine), config.providers_target, identity, grows=True) as standing,
     ):
         refuse_mixed(await answered(providers.deployment), config.deployment)
         declared = DeclaredCapabilities(providers, check=partial(refuse_misfits, config.times))
@@ -289,15 +294,12 @@ async def assemble_worker(
         by_version = CurrentRates(wrap(rates), PostgresCorridorVersions(engine))
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
-            store=wrap(PostgresWork(engine, encode_event)),
-            providers=wrap(providers),
+            store=GatedWork(wrap(PostgresWork(engine, encode_event)), standing),
+            providers=GatedProviders(wrap(providers), standing),
             rates=OverriddenRates(by_version, ReadOverrides(PostgresOverrides(engine))),
             decider=Decider(declared, random.random),
-            claim_max=config.claim_max,
-            under_way_max=config.under_way_max,
-            lease_seconds=config.lease_seconds,
-            poll_seconds=config.poll_seconds,
             on_hold=watcher.wake,
+            **config.pace,
         )
         deliverer = _deliverer(config, PostgresOutbox(engine), wrap(sender))
         reads = (wrap(providers), wrap(PostgresInbox(engine)), PostgresEventLists(engine))
@@ -310,10 +312,12 @@ async def assemble_worker(
             alarm.listening(),
             declared.refreshed(),
             _auditing(config),
-            _readiness(config) as ready,
+            opened_readiness(_url(config)) as ready,
         ):
             running = [asyncio.create_task(loop.run(stopping)) for loop in loops]
-            yield GrpcServer(identity=identity, readiness=partial(Readiness, ready))
+            yield GrpcServer(
+                identity=identity, readiness=partial(Readiness, all_of(ready, standing.ask))
+            )
             stopping.set()
             for loop in loops:
                 loop.wake()
@@ -390,9 +394,3 @@ def _working(config: DatabaseSettings, application: str, *, pool_size: int) -> O
 def _url(config: DatabaseSettings) -> Address:
     # Read for each connection, because its password may be rotated.
     return config.database_url.get_secret_value
-
-
-@asynccontextmanager
-async def _readiness(config: DatabaseSettings) -> AsyncIterator[Ask]:
-    with closing(DatabaseReadiness(_url(config))) as database:
-        yield database.ask

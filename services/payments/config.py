@@ -1,9 +1,9 @@
 """The settings of payments: of the service, and of its worker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
@@ -159,6 +159,12 @@ class WorkerSettings(MeshSettings, AuditSettings):
         gt=0,
         description="How often to read the events that a provider keeps, lest one was lost.",
     )
+
+    @property
+    def pace(self) -> Mapping[str, Any]:
+        """How much a worker takes, how often, and for how long."""
+        names = ("claim_max", "under_way_max", "lease_seconds", "poll_seconds")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def times(self) -> Times:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from caravel.common.v1 import money_pb2, recipient_pb2
-from caravel.providers.v1 import disputes_pb2, providers_pb2
+from caravel.providers.v1 import disputes_pb2, providers_pb2, rails_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 
 from services.providers.domain import (
@@ -21,7 +21,8 @@ from services.providers.domain import (
     WebhookEvent,
     unknown,
 )
-from services.shared.errors import DomainError, Invalid
+from services.providers.listed import OperationPage, OperationQuery
+from services.shared.errors import DomainError, Invalid, field_invalid
 from services.shared.grpc_status import to_status
 from services.shared.money import Money
 from services.shared.recipients import Recipient
@@ -217,6 +218,36 @@ def from_page(page: EventPage) -> providers_pb2.ListEventsResponse:
     )
 
 
+def to_operation_query(request: providers_pb2.ListOperationsRequest) -> OperationQuery:
+    """The question for a page. Raises Invalid."""
+    kind = _KINDS.get(request.kind)
+    if kind is None:
+        raise field_invalid("kind", "kind is required")
+    if not request.HasField("since"):
+        raise field_invalid("since", "since is required")
+    return OperationQuery(
+        kind=kind,
+        since=_to_instant(request.since),
+        page=request.page,
+        expected_keys=tuple(request.expected_keys),
+    )
+
+
+def from_operation_page(page: OperationPage) -> providers_pb2.ListOperationsResponse:
+    """The response with the operations of a page, in their order."""
+    return providers_pb2.ListOperationsResponse(
+        operations=[
+            providers_pb2.ListedOperation(
+                key=one.key,
+                provider_reference=one.provider_reference,
+                create_time=_from_instant(one.created_at),
+            )
+            for one in page.operations
+        ],
+        next_page=page.next_page,
+    )
+
+
 def _from_read(result: WebhookEvent | DomainError) -> providers_pb2.WebhookResult:
     if isinstance(result, DomainError):
         return providers_pb2.WebhookResult(error=to_status(result))
@@ -246,7 +277,7 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
         passing_failures=sorted(capabilities.passing_failures),
         recipient_failures=sorted(capabilities.recipient_failures),
         resolves=[
-            providers_pb2.Resolvable(
+            rails_pb2.Resolvable(
                 kind=recipient_pb2.RecipientKind.Value(kind.name), currency_code=currency
             )
             for kind, currency in sorted(capabilities.resolves)
@@ -260,6 +291,7 @@ def from_capabilities(name: str, capabilities: Capabilities) -> providers_pb2.Ca
         rails=[_from_rail(rail) for rail in sorted(capabilities.rails, key=_order)],
         lists_events=capabilities.lists_events,
         looks_up_disputes=capabilities.looks_up_disputes,
+        lists_operations=capabilities.lists_operations,
     )
 
 
@@ -267,8 +299,8 @@ def _order(rail: Rail) -> tuple[str, str, str, int]:
     return (rail.recipient_kind, rail.currency, rail.country, rail.minimum.amount_minor)
 
 
-def _from_rail(rail: Rail) -> providers_pb2.Rail:
-    message = providers_pb2.Rail(
+def _from_rail(rail: Rail) -> rails_pb2.Rail:
+    message = rails_pb2.Rail(
         recipient_kind=recipient_pb2.RecipientKind.Value(rail.recipient_kind.name),
         currency=rail.currency,
         country=rail.country,

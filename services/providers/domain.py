@@ -260,6 +260,8 @@ class Capabilities:
     lists_events: bool = False
     # Whether it can be asked how a claim against a collection stands.
     looks_up_disputes: bool = False
+    # Whether it lists our operations by their time.
+    lists_operations: bool = False
 
     def __post_init__(self) -> None:
         if self.expected.keys() != self.kinds:

@@ -1,4 +1,4 @@
-"""The port of an adapter: three functions for every provider, one for its role, and three that it
+"""The port of an adapter: three functions for every provider, one for its role, and four that it
 may lack. An adapter answers with values; only an event that it did not expect leaves it as an
 exception."""
 
@@ -15,6 +15,7 @@ from services.providers.domain import (
     Webhook,
     WebhookEvent,
 )
+from services.providers.listed import OperationPage, OperationQuery
 from services.shared.recipients import Recipient
 
 
@@ -94,5 +95,19 @@ class DisputeKeeper(Adapter, Protocol):
         """The claim as it stands now; None where the provider has none of this id. Moves no money.
 
         Raises Unavailable where the provider does not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class OperationLister(Adapter, Protocol):
+    """A provider that lists our operations by their time; its record declares
+    `lists_operations`."""
+
+    async def list_operations(self, query: OperationQuery) -> OperationPage:
+        """One page of our operations, the newest first. Moves no money.
+
+        Raises Invalid where the provider does not know the page, Unavailable where it does not
+        answer.
         """
         ...

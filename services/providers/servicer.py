@@ -57,6 +57,14 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
         )
         return convert.from_page(listed)
 
+    async def ListOperations(  # noqa: N802
+        self, request: providers_pb2.ListOperationsRequest, context: object
+    ) -> providers_pb2.ListOperationsResponse:
+        """Reads one page of our operations as a provider has them."""
+        query = convert.to_operation_query(request)
+        listed = await self._providers.operation_lists.read(request.provider, query)
+        return convert.from_operation_page(listed)
+
     async def LookUpDispute(  # noqa: N802
         self, request: disputes_pb2.LookUpDisputeRequest, context: object
     ) -> disputes_pb2.LookUpDisputeResponse:

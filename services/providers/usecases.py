@@ -32,6 +32,7 @@ from services.providers.domain import (
 from services.providers.limits import Gate, Limits
 from services.providers.listing import Listing
 from services.providers.metrics import WEBHOOKS
+from services.providers.operation_lists import OperationLists
 from services.providers.ports import Adapter, Offramp, Onramp, Refunder
 from services.providers.protection import Call, Guard, Provider
 from services.providers.resolving import Resolving
@@ -69,6 +70,7 @@ class Providers:
         self.resolving = Resolving(adapters, gates)
         self.listing = Listing(adapters, gates)
         self.claims = Claims(adapters, gates)
+        self.operation_lists = OperationLists(adapters, gates)
         for name, adapter in adapters.items():
             gate = gates[name]
             for kind, call in _methods(adapter):

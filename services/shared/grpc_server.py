@@ -66,6 +66,10 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 Admit = Callable[[Access, Caller], Awaitable[None]]
 
 
+def _open_to_all(_: Access) -> None:
+    """Nothing is refused."""
+
+
 class _Registration:
     """Stands for the server in generated register functions, and wraps what they add.
 
@@ -131,6 +135,8 @@ class GrpcServer:
         self._asking: asyncio.Task[None] | None = None
         self._names: list[str] = []
         self.port = 0
+        # Raises a DomainError for a call that is admitted and cannot be done now.
+        self.gate: Callable[[Access], None] = _open_to_all
         # Called for SIGHUP; where there is none, the signal ends the process as usual.
         self.on_hangup: Callable[[], None] | None = None
 
@@ -145,6 +151,7 @@ class GrpcServer:
             if self._identity and caller.service not in access[method].services:
                 raise ServiceNotAllowed(service=caller.service)
             await self._admit(access[method], caller)
+            self.gate(access[method])
 
         register(servicer, _Registration(self._server, self._wrap(admit)))
         self._names.append(full_name)

@@ -11,6 +11,7 @@ import aiohttp
 from services.providers.adapters import ADAPTERS
 from services.providers.config import Config
 from services.providers.domain import Dispute, EventPage, Kind, Operation, OperationResult
+from services.providers.listed import OperationPage, OperationQuery
 from services.providers.ports import Adapter
 from services.shared.clock import SystemClock
 from tests.chaos.failpoints import Failpoints
@@ -53,6 +54,9 @@ class SweptAdapter:
 
     async def look_up_dispute(self, provider_reference: str) -> Dispute | None:
         return cast("Dispute | None", await self._inner.look_up_dispute(provider_reference))
+
+    async def list_operations(self, query: OperationQuery) -> OperationPage:
+        return cast(OperationPage, await self._inner.list_operations(query))
 
     async def _send(
         self, operation: Operation, call: Callable[[Operation], Awaitable[OperationResult]]

@@ -5,6 +5,7 @@ promises of every adapter are in test_adapters."""
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from services.providers.adapters.wise.recipients import recipient_body
 from services.providers.adapters.wise.translate import mark_of
 from services.providers.config import Config
 from services.providers.domain import Operation, Outcome, Webhook, WebhookSignatureInvalid
-from services.providers.ports import Adapter
+from services.providers.listed import OperationQuery
+from services.providers.ports import Adapter, OperationLister
 from services.providers.simulator.wise_events import wise_headers
 from services.shared.clock import SystemClock
 from services.shared.corridors import load_corridors
@@ -184,6 +186,19 @@ def test_the_public_half_of_a_key_verifies_and_another_does_not() -> None:
 
 def _operation(recipient: Recipient, currency: str) -> Operation:
     return CASE.operation(recipient=recipient, amount=Money(100, currency))
+
+
+async def test_its_list_has_a_digest_and_names_the_expected_keys_alone(lab: Lab) -> None:
+    adapter, sent = lab.adapters["wise"], CASES["wise"].operation()
+    assert isinstance(adapter, OperationLister)
+    result = await send(adapter, sent)
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    query = OperationQuery(kind=sent.kind, since=since)
+
+    for expected, key in (((), ""), ((sent.key,), sent.key)):
+        listed = await adapter.list_operations(replace(query, expected_keys=expected))
+        keys = {one.provider_reference: one.key for one in listed.operations}
+        assert keys[result.provider_reference] == key
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ ROWS: Mapping[str, Callable[[Capabilities], str]] = {
     ),
     "an event is evidence": lambda record: "yes" if record.event_is_evidence else "no",
     "lists its events": lambda record: "yes" if record.lists_events else "no",
+    "lists our operations": lambda record: "yes" if record.lists_operations else "no",
     "is asked about disputes": lambda record: "yes" if record.looks_up_disputes else "no",
     "failures of the recipient": lambda record: (
         ", ".join(f"`{code}`" for code in sorted(record.recipient_failures)) or "none"

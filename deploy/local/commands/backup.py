@@ -1,5 +1,5 @@
-"""`backup` and `restore` of the embedded database: the one whether the mesh runs or not, the other
-while it does not. Packages are imported when a command runs."""
+"""`backup`, `restore` and `recover`: a copy of the embedded database, which is put back while no
+mesh runs; and what follows. Packages are imported when a command runs."""
 
 import argparse
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from deploy.local.mesh.state import DataDir
 from deploy.local.process.terminal import Problem, command, say
 
 Add = Callable[..., argparse.ArgumentParser]
+COMMANDS = {"backup", "restore", "recover"}
 
 
 def add_to(add: Add, data: argparse.ArgumentParser) -> None:
@@ -28,6 +29,14 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
     taken.add_argument("--to", type=Path, help="the file (default: in backups/ of the data folder)")
     restored = add("restore", _restore, "put a backup in the place of the sandbox's database", data)
     restored.add_argument("file", type=Path, help="what `backup` has written")
+    verbs = add(
+        "recover", _recover, "tell whether the database is older than what has happened", data
+    )
+    verbs.add_argument(
+        "verb", choices=["show", "accept"], help="show: tell it; accept: take it as it is"
+    )
+    verbs.add_argument("--reason", help="why it is accepted, kept with the database")
+    verbs.add_argument("--as", dest="name", help="who accepts it")
 
 
 def _backup(words: argparse.Namespace) -> int:
@@ -64,6 +73,17 @@ def _restore(words: argparse.Namespace) -> int:
         say(f"The database that was there is in {aside}; delete it once you need it no more.")
     say(f"Payments after the backup are unknown to it. Start with {command('up', *data_dir.flags)}")
     return 0
+
+
+def _recover(words: argparse.Namespace) -> int:
+    from deploy.local.commands.migrate import recover  # noqa: PLC0415
+
+    order = [words.verb]
+    if words.verb == "accept":
+        if not (words.reason and words.name):
+            raise Problem("accept needs --reason, and --as with your name")
+        order += ["--reason", words.reason, "--as", words.name]
+    return recover(DataDir.at(words.data_dir), order)
 
 
 def _file_in(data_dir: DataDir, kind: Kind) -> Path:

@@ -36,7 +36,7 @@ ADMINISTERED = {
     "merchants": "make, list, disable and enable merchants, and end their keys",
     "operators": "make, list, roll and revoke the keys of operators",
 }
-PRIVATE_COMMANDS = ("up", "migrate", "verify", "explain", "backup", "restore", *ADMINISTERED)
+PRIVATE_COMMANDS = {"up", "migrate", "verify", "explain", *ADMINISTERED} | backup.COMMANDS
 EPILOG = "First time here? `./caravel up` starts it all and prints a payment to paste."
 
 

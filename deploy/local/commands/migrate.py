@@ -52,6 +52,19 @@ def explain(data_dir: DataDir, name: str) -> int:
         ).returncode
 
 
+def recover(data_dir: DataDir, words: Sequence[str]) -> int:
+    """Runs a verb of services.payments.recover on the database; returns its code. Raises
+    Problem."""
+    data_dir.make()
+    with reachable(data_dir) as chosen:
+        return subprocess.run(  # noqa: S603
+            [sys.executable, "-P", "-m", "services.payments.recover", *words],
+            cwd=ROOT,
+            env=processes.environment({"DATABASE_URL": chosen.application_url}),
+            check=False,
+        ).returncode
+
+
 def administer(data_dir: DataDir, words: Sequence[str]) -> int:
     """Runs a command of services.payments.admin on the database; returns its code. Raises
     Problem."""

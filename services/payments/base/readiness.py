@@ -2,6 +2,8 @@
 changes nothing. It has a connection of its own, because all others may be waiting."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 
 import asyncpg
 
@@ -74,3 +76,10 @@ def all_of(*asks: Ask) -> Ask:
             await one()
 
     return ask
+
+
+@asynccontextmanager
+async def opened_readiness(url: Address) -> AsyncIterator[Ask]:
+    """The question whether the database lets work be done, for the length of a block."""
+    with closing(DatabaseReadiness(url)) as database:
+        yield database.ask

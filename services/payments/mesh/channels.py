@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from services.payments.mesh.fees import GrpcFees
 from services.payments.mesh.fx import GrpcRates
+from services.payments.mesh.operation_lists import GrpcOperationLists
 from services.payments.mesh.providers import GrpcProviders
 from services.payments.mesh.versioned import Files
 from services.shared.grpc_client import open_channel
@@ -34,3 +35,13 @@ async def opened_providers(target: str, identity: Identity) -> AsyncIterator[Grp
     name = "caravel.providers.v1.ProviderService"
     async with open_channel(target, name, identity, retry_unavailable=False) as channel:
         yield GrpcProviders(channel)
+
+
+@asynccontextmanager
+async def opened_operation_lists(
+    target: str, identity: Identity
+) -> AsyncIterator[GrpcOperationLists]:
+    """The lists of providers at host:port."""
+    name = "caravel.providers.v1.ProviderService"
+    async with open_channel(target, name, identity, retry_unavailable=True) as channel:
+        yield GrpcOperationLists(channel)

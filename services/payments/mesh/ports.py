@@ -153,6 +153,51 @@ class EventPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListedOperation:
+    """One operation of ours, as its provider lists it."""
+
+    # Empty where the list has only a digest of it that fits none of the expected keys.
+    key: str
+    provider_reference: str
+    # By the provider's own clock; None where it does not say.
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationPage:
+    """One page of the operations that a provider has of us, the newest first."""
+
+    operations: tuple[ListedOperation, ...]
+    # The name of the one after it; empty where there is none.
+    next_page: str = ""
+
+
+class OperationLists(Protocol):
+    """The lists that providers have of our operations."""
+
+    async def sources(self) -> Sequence[tuple[str, Step]]:
+        """Every provider that has such a list, with each step that it takes. Raises Unavailable."""
+        ...
+
+    async def read(
+        self,
+        provider: str,
+        step: Step,
+        *,
+        since: datetime,
+        page: str = "",
+        expected_keys: Sequence[str] = (),
+    ) -> OperationPage:
+        """One page of those that were made since then. A list that has only a digest of our keys
+        names the expected ones alone.
+
+        Raises Unavailable, Invalid where the provider does not know the page, NotFound where it
+        has no such list.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class HolderQuery:
     """A question whose an account is, and the providers that may know, the first one first."""
 

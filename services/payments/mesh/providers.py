@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from caravel.common.v1 import recipient_pb2
-from caravel.providers.v1 import disputes_pb2, providers_pb2, providers_pb2_grpc
+from caravel.providers.v1 import disputes_pb2, providers_pb2, providers_pb2_grpc, rails_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -388,7 +388,7 @@ def _read_rails(record: providers_pb2.Capabilities) -> Iterator[Rail]:
             get_logger().warning("rail_not_readable", provider=record.provider)
 
 
-def _read_cut_off(rail: providers_pb2.Rail) -> CutOff | None:
+def _read_cut_off(rail: rails_pb2.Rail) -> CutOff | None:
     if not rail.HasField("cut_off"):
         return None
     stated = time_of_day.fromisoformat(rail.cut_off.time)

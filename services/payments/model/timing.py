@@ -63,6 +63,15 @@ START_RETRY_SECONDS = 0.5
 # Between two questions about the declarations of the providers.
 DECLARATIONS_SECONDS = 60.0
 
+# --- The comparison of the database with what providers have, seconds. The mark grows so often; a
+# process that starts waits no longer than that for the first comparison.
+MARK_EVERY_SECONDS = 1.0
+COMPARE_EVERY_SECONDS = 60.0
+COMPARE_FIRST_SECONDS = 3.0
+# Lists are read from so long before the last comparison, and clocks may be so far apart.
+COMPARE_OVERLAP = timedelta(minutes=10)
+COMPARE_SKEW = timedelta(seconds=60)
+
 # --- Credentials, which every replica holds in memory, seconds.
 # From one reading of what has changed to the next; where an unknown key waits for it, sooner.
 CREDENTIALS_REFRESH_SECONDS = 0.25

@@ -121,6 +121,9 @@ class FlutterwaveApi:
             as_answer(transfer)
             for transfer in self._account
             if all(transfer[name] == value for name, value in asked.items())
+            # Days, both of them included.
+            and request.query.get("from", "") <= transfer["created_at"][:10]
+            and transfer["created_at"][:10] <= request.query.get("to", "9")
         ]
         page = request.query.get("page", "1")
         if not page.isdecimal() or len(page) > 9 or page == "0":

@@ -8,6 +8,7 @@ import hmac
 import json
 import re
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -102,6 +103,7 @@ class WalletApi:
     def routes(self) -> list[web.RouteDef]:
         """The calls that it serves."""
         return [
+            web.get("/v1/payouts", self._answering(self._list)),
             web.post("/v1/payouts", self._answering(self._create)),
             web.get("/v1/payouts/{reference}", self._answering(self._read)),
         ]
@@ -155,7 +157,12 @@ class WalletApi:
             if reference not in self._payouts:
                 raise BookFull
             return web.json_response(self._payouts[reference], status=200)
-        payout = {"id": f"lwp_{secrets.token_hex(10)}", "status": "accepted", **wanted}
+        payout = {
+            "id": f"lwp_{secrets.token_hex(10)}",
+            "status": "accepted",
+            "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **wanted,
+        }
         self._payouts[reference] = payout
         try:
             await self._book.write(_line(payout, "payout_accepted"))
@@ -164,6 +171,33 @@ class WalletApi:
             raise
         self._settle_later(payout)
         return web.json_response(payout, status=201)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """The payouts since a time, newest first, in pages after a payout."""
+        await self._book.settled()
+        found, limit = self._since(request.query.get("created_since", "")), _limit(request)
+        after = request.query.get("after", "")
+        start = next((at for at, one in enumerate(found, 1) if one["id"] == after), 0)
+        if after and not start:
+            raise Refused(404, "not_found", "no payout has this id")
+        shown = found[start : start + limit]
+        has_more = start + limit < len(found)
+        return web.json_response({"payouts": shown, "next": shown[-1]["id"] if has_more else ""})
+
+    def _since(self, stated: str) -> list[Json]:
+        try:
+            since = datetime.fromisoformat(stated) if stated else None
+        except ValueError:
+            since = None
+        if stated and (since is None or since.tzinfo is None):
+            raise Refused(400, "time_invalid", "created_since must be ISO 8601 with its zone")
+        # Those of an older book say no time.
+        return [
+            one
+            for one in reversed(self._payouts.values())
+            if since is None
+            or ("created_at" in one and datetime.fromisoformat(one["created_at"]) >= since)
+        ]
 
     async def _read(self, request: web.Request) -> web.Response:
         await self._book.settled()
@@ -230,6 +264,13 @@ def _failed(cause: tuple[str, str]) -> Json:
 
 def _error(code: str, message: str) -> Json:
     return {"error": {"code": code, "message": message}}
+
+
+def _limit(request: web.Request) -> int:
+    number = request.query.get("limit", "50")
+    if not number.isdecimal() or not 0 < int(number[:4]) <= 100:
+        raise Refused(400, "limit_invalid", "limit must be 1 to 100")
+    return int(number)
 
 
 async def _body(request: web.Request) -> Json:

@@ -2,6 +2,7 @@
 recipients and transfers."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 from aiohttp import web
@@ -114,7 +115,14 @@ class Reads:
 
     async def _transfers(self, request: web.Request) -> web.Response:
         status = request.query.get("status", "")
-        found = [one for one in self._known.transfers() if status in ("", one["status"])][::-1]
+        first, last = _time(request, "from"), _time(request, "to")
+        found = [
+            one
+            for one in self._known.transfers()
+            if status in ("", one["status"])
+            and (first is None or first <= datetime.fromisoformat(one["createdAt"]))
+            and (last is None or datetime.fromisoformat(one["createdAt"]) <= last)
+        ][::-1]
         shown, meta = _page(found, request)
         return success(200, "Transfers retrieved", shown, meta=meta)
 
@@ -124,6 +132,17 @@ class Reads:
             if wanted in (one["transfer_code"], str(one["id"])):
                 return success(200, "Transfer retrieved", one)
         raise Refused(404, "transfer_not_found", "Transfer ID/code specified is invalid.")
+
+
+def _time(request: web.Request, name: str) -> datetime | None:
+    """The bound that a query sets; None where it sets none."""
+    if name not in request.query:
+        return None
+    try:
+        stated = datetime.fromisoformat(request.query[name])
+    except ValueError:
+        raise Refused(400, "invalid_params", f"{name} must be a valid timestamp") from None
+    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
 
 
 def _page(found: Sequence[Json], request: web.Request) -> tuple[Sequence[Json], Json]:

@@ -9,6 +9,7 @@ from services.payments.base.tables.credentials import (
     operator_keys,
 )
 from services.payments.base.tables.kit import MOVED, SET, metadata
+from services.payments.base.tables.marks import database_mark
 from services.payments.base.tables.messages import (
     event_lists,
     operator_action_chain,
@@ -41,6 +42,7 @@ __all__ = [
     "balances",
     "corridor_versions",
     "credential_version",
+    "database_mark",
     "disputes",
     "event_lists",
     "idempotency_keys",

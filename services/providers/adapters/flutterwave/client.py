@@ -18,6 +18,7 @@ from services.providers.adapters.flutterwave.api import Api, Envelope
 from services.providers.adapters.flutterwave.rails import RAILS
 from services.providers.adapters.flutterwave.refusals import VALIDATION
 from services.providers.adapters.flutterwave.settings import FlutterwaveSettings
+from services.providers.adapters.kit import pages
 from services.providers.adapters.kit.answers import absent
 from services.providers.adapters.kit.bearer import segment
 from services.providers.adapters.kit.events import check_proof
@@ -42,7 +43,9 @@ from services.providers.domain import (
     not_sent,
     unknown,
 )
+from services.providers.listed import OperationPage, OperationQuery
 from services.shared.clock import Clock
+from services.shared.errors import Unavailable
 from services.shared.recipients import Recipient, RecipientKind
 
 
@@ -70,14 +73,16 @@ class Flutterwave:
         expected={Kind.PAYOUT: timedelta(minutes=30)},
         resolves=frozenset({(RecipientKind.BANK_ACCOUNT, "NGN")}),
         rails=RAILS,
+        lists_operations=True,
     )
 
     def __init__(
         self,
         settings: FlutterwaveSettings,
         session: aiohttp.ClientSession,
-        _clock: Clock,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._api = Api(settings, session)
         self._webhook_secrets = settings.flutterwave_webhook_secrets
         self._body_is_signed = settings.flutterwave_webhook_scheme == "signature"
@@ -118,6 +123,23 @@ class Flutterwave:
             return translate.read_holder(await self._api.post("/accounts/resolve", body), account)
         except (NotConnected, *NO_ANSWER):
             return UNANSWERED
+
+    async def list_operations(self, query: OperationQuery) -> OperationPage:
+        """Lists transfers, the newest first. Flutterwave takes days, and does not say how long its
+        pages are: after the last one comes an empty one."""
+        asked = {
+            "from": pages.day_of(query.since),
+            "to": pages.day_of(self._clock.now() + timedelta(days=1)),
+            "page": str(pages.number_of(query)),
+        }
+        try:
+            envelope = await self._api.get("/transfers", asked)
+            if envelope.succeeded and isinstance(envelope.data, list):
+                return pages.read_page(envelope.data, query, translate.read_listed, full=1)
+            cause = str(envelope.http_status)
+        except NO_ANSWER as error:
+            cause = type(error).__name__
+        raise Unavailable("Flutterwave has not listed its transfers.", cause=cause)
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Compares the hash, or verifies the signature by it, whichever the account uses."""

@@ -2,6 +2,7 @@
 and events by them. An answer that is not listed here is UNKNOWN, and every field is checked
 before it counts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -39,6 +40,7 @@ from services.providers.domain import (
     refused,
     unknown,
 )
+from services.providers.listed import ListedOperation
 from services.shared.recipients import BankAccount, MobileMoney, Recipient
 
 # Its name in messages for operators.
@@ -147,6 +149,16 @@ def transfer_body(operation: Operation, account: Account, amount: Decimal) -> Js
     if account.name:
         body["beneficiary_name"] = account.name
     return body
+
+
+def read_listed(transfer: Mapping[str, Any]) -> ListedOperation:
+    """A transfer of the list."""
+    number = transfer.get("id")
+    return ListedOperation(
+        key=text(transfer.get("reference")),
+        provider_reference=str(number) if type(number) is int else "",
+        created_at=instant(transfer.get("created_at")),
+    )
 
 
 def transfer_id(transfer: Json) -> str:

@@ -31,9 +31,13 @@ from services.providers.domain import (
     WebhookSignatureInvalid,
     not_sent,
 )
+from services.providers.listed import OperationPage, OperationQuery
 from services.shared.clock import Clock
+from services.shared.errors import Unavailable, field_invalid
 
 PAYOUTS = "/v1/payouts"
+# A page of so many payouts is well below the bound of an answer.
+PAGE = 50
 
 
 class LocalWalletSettings(ProviderSettings):
@@ -65,6 +69,7 @@ class LocalWallet:
         event_is_evidence=True,
         expected={Kind.PAYOUT: timedelta(minutes=5)},
         rails=RAILS,
+        lists_operations=True,
     )
 
     def __init__(
@@ -106,6 +111,22 @@ class LocalWallet:
         except NO_ANSWER as error:
             return no_answer(operation, error, NAME)
         return ambiguous(operation, answer.status, NAME, translate.AMBIGUOUS)
+
+    async def list_operations(self, query: OperationQuery) -> OperationPage:
+        """Lists payouts, the newest first."""
+        asked = {"created_since": query.since.isoformat(), "limit": str(PAGE)}
+        if query.page:
+            asked["after"] = query.page
+        try:
+            answer = await self._api.get(PAYOUTS, asked)
+            if answer.status == 200:
+                return translate.read_page(read_object(answer.body), query.page)
+            if answer.status == 404 and query.page:
+                raise field_invalid("page", "the wallet does not know this page")
+            cause = str(answer.status)
+        except NO_ANSWER as error:
+            cause = type(error).__name__
+        raise Unavailable("The wallet has not listed its payouts.", cause=cause)
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Verifies the signature; none at all passes only where the caller allows it."""

@@ -11,7 +11,7 @@ from services.providers.adapters.kit.answers import (
     unknown_status,
 )
 from services.providers.adapters.kit.events import read_event_object
-from services.providers.adapters.kit.http import instant, text
+from services.providers.adapters.kit.http import AnswerInvalid, instant, text
 from services.providers.adapters.kit.recipients import UNPAYABLE
 from services.providers.adapters.kit.refusals import (
     AMOUNT_INVALID,
@@ -44,6 +44,7 @@ from services.providers.failures import (
     RECIPIENT_NAME_MISMATCH,
     RECIPIENT_UNREACHABLE,
 )
+from services.providers.listed import ListedOperation, OperationPage, is_ours
 from services.shared.errors import field_invalid
 from services.shared.recipients import MobileMoney, Recipient, Wallet
 from services.shared.text import is_storable
@@ -209,3 +210,22 @@ def _optional(body: dict[str, Any], field: str) -> str:
             field, f"{field} must be text of 1 to 80 characters, without a zero character"
         )
     return value
+
+
+def read_page(listed: dict[str, Any], page: str) -> OperationPage:
+    """The payouts of a page. Raises AnswerInvalid where it is none, or leads nowhere."""
+    data, next_page = listed.get("payouts"), text(listed.get("next"))
+    if not isinstance(data, list) or (next_page and next_page == page):
+        raise AnswerInvalid("not a list of payouts")
+    read = (
+        ListedOperation(
+            key=text(one.get("reference")),
+            provider_reference=text(one.get("id")),
+            created_at=instant(one.get("created_at")),
+        )
+        for one in data
+        if isinstance(one, dict)
+    )
+    return OperationPage(
+        operations=tuple(one for one in read if is_ours(one.key)), next_page=next_page
+    )

@@ -10,6 +10,7 @@ from datetime import timedelta
 import aiohttp
 from pydantic import Field, SecretStr
 
+from services.providers.adapters.kit import pages
 from services.providers.adapters.kit.answers import absent, ambiguous
 from services.providers.adapters.kit.bearer import BearerApi, segment
 from services.providers.adapters.kit.events import check_proof
@@ -52,7 +53,9 @@ from services.providers.domain import (
     unknown,
 )
 from services.providers.failures import RECIPIENT_INVALID
+from services.providers.listed import OperationPage, OperationQuery
 from services.shared.clock import Clock
+from services.shared.errors import Unavailable
 from services.shared.recipients import Recipient, RecipientKind
 
 
@@ -100,6 +103,7 @@ class Paystack:
             }
         ),
         rails=RAILS,
+        lists_operations=True,
     )
 
     def __init__(
@@ -153,6 +157,23 @@ class Paystack:
             return read_holder(await self._api.get("/bank/resolve", query), query)
         except NO_ANSWER:
             return UNANSWERED
+
+    async def list_operations(self, query: OperationQuery) -> OperationPage:
+        """Lists transfers, the newest first."""
+        asked = {
+            "from": query.since.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "perPage": str(pages.PAGE),
+            "page": str(pages.number_of(query)),
+        }
+        try:
+            answer = await self._api.get("/transfer", asked)
+            if answer.status == 200:
+                listed = translate.list_of(answer)
+                return pages.read_page(listed, query, translate.read_listed, full=pages.PAGE)
+            cause = str(answer.status)
+        except NO_ANSWER as error:
+            cause = type(error).__name__
+        raise Unavailable("Paystack has not listed its transfers.", cause=cause)
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Verifies the signature with each active key, then reads which transfer it is about."""

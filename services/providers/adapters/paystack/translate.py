@@ -48,6 +48,7 @@ from services.providers.domain import (
     WebhookEvent,
 )
 from services.providers.failures import RECIPIENT_INVALID
+from services.providers.listed import ListedOperation
 from services.shared.ids import Prefix
 from services.shared.recipients import BankAccount, MobileMoney, Recipient
 
@@ -206,6 +207,24 @@ def data_of(answer: Answer) -> dict[str, Any]:
     if envelope.get("status") is not True or not isinstance(data, dict):
         raise AnswerInvalid("not a success")
     return data
+
+
+def list_of(answer: Answer) -> list[object]:
+    """The list that a success holds. Raises AnswerInvalid where the answer is none."""
+    envelope = read_object(answer.body)
+    data = envelope.get("data")
+    if envelope.get("status") is not True or not isinstance(data, list):
+        raise AnswerInvalid("not a list")
+    return data
+
+
+def read_listed(transfer: Mapping[str, Any]) -> ListedOperation:
+    """A transfer of the list."""
+    return ListedOperation(
+        key=text(transfer.get("reference")),
+        provider_reference=text(transfer.get("transfer_code")),
+        created_at=instant(transfer.get("createdAt")),
+    )
 
 
 def error_of(answer: Answer) -> dict[str, str]:

@@ -23,7 +23,7 @@ from services.providers.adapters.kit.http import (
     text,
 )
 from services.providers.adapters.kit.settings import BaseUrl, ProviderSettings, Secrets
-from services.providers.adapters.stripe import disputes, events, refunds, translate
+from services.providers.adapters.stripe import disputes, events, lists, refunds, translate
 from services.providers.domain import (
     Capabilities,
     Dispute,
@@ -44,6 +44,7 @@ from services.providers.domain import (
     not_sent,
     unknown,
 )
+from services.providers.listed import OperationPage, OperationQuery
 from services.shared.clock import Clock
 from services.shared.errors import Unavailable, field_invalid
 
@@ -105,6 +106,7 @@ class Stripe:
         event_is_evidence=False,
         lists_events=True,
         looks_up_disputes=True,
+        lists_operations=True,
         expected={Kind.COLLECTION: timedelta(seconds=30), Kind.REFUND: timedelta(hours=1)},
     )
 
@@ -193,6 +195,17 @@ class Stripe:
                 raise field_invalid("page", "Stripe does not know this page") from None
             cause = type(error).__name__
             raise Unavailable("Stripe has not listed its events.", cause=cause) from None
+
+    async def list_operations(self, query: OperationQuery) -> OperationPage:
+        """Lists intents or refunds, the newest first."""
+        try:
+            listed = await self._call("get", lists.PATHS[query.kind], lists.params(query))
+            return lists.read_page(listed, query.page)
+        except ANSWER_ERRORS as error:
+            if isinstance(error, stripe.StripeError) and events.refuses_page(error):
+                raise field_invalid("page", "Stripe does not know this page") from None
+            cause = type(error).__name__
+            raise Unavailable("Stripe has not listed its operations.", cause=cause) from None
 
     async def look_up_dispute(self, provider_reference: str) -> Dispute | None:
         """Retrieves a dispute, whose list of balance transactions says which money has moved."""

@@ -50,14 +50,20 @@ class Api:
         self, mark: UUID, currency: str, since: datetime, offset: int
     ) -> Answer:
         """A page of the transfers into a currency that were made since then."""
-        query = {
+        query = {**self._page(since, offset), "targetCurrency": currency}
+        return await self._api.get("/v1/transfers", query, headers=_headers(mark))
+
+    async def list_all(self, since: datetime, offset: int) -> Answer:
+        """A page of all transfers that were made since then."""
+        return await self._api.get("/v1/transfers", self._page(since, offset))
+
+    def _page(self, since: datetime, offset: int) -> dict[str, str]:
+        return {
             "profile": self._profile,
-            "targetCurrency": currency,
             "createdDateStart": since.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
             "limit": str(PAGE),
             "offset": str(offset),
         }
-        return await self._api.get("/v1/transfers", query, headers=_headers(mark))
 
     async def _post(self, path: str, mark: UUID, body: Mapping[str, Any]) -> Answer:
         return await self._api.post(path, body, headers=_headers(mark))

@@ -50,8 +50,11 @@ from services.providers.domain import (
     refused,
     unknown,
 )
+from services.providers.listed import OperationPage, OperationQuery
 from services.shared.clock import Clock
+from services.shared.errors import Unavailable, field_invalid
 
+_NOT_LISTED = "Wise has not listed its transfers."
 # So many pages of a list are read, and then nobody knows.
 PAGES_MAX = 20
 # So many transfers are remembered by their id, so that an event about one names its payment.
@@ -80,6 +83,7 @@ class Wise:
         event_is_evidence=False,
         expected={Kind.PAYOUT: timedelta(hours=24)},
         rails=RAILS,
+        lists_operations=True,
     )
 
     def __init__(self, settings: WiseSettings, session: aiohttp.ClientSession, _: Clock) -> None:
@@ -114,6 +118,26 @@ class Wise:
             return await self._by_mark(operation)
         except NO_ANSWER as error:
             return no_answer(operation, error, NAME)
+
+    async def list_operations(self, query: OperationQuery) -> OperationPage:
+        """Lists transfers of all pages, whose order Wise does not promise; each is known by its
+        mark."""
+        if query.page:
+            raise field_invalid("page", "Wise has one page")
+        keys = {str(mark_of(key)): key for key in query.expected_keys}
+        found: list[Json] = []
+        try:
+            for page in range(PAGES_MAX):
+                answer = await self._api.list_all(query.since, page * PAGE)
+                if answer.status != 200:
+                    raise Unavailable(_NOT_LISTED, cause=str(answer.status))
+                listed = read_list(answer.body, exact=True)
+                found += [one for one in listed if isinstance(one, dict)]
+                if len(listed) < PAGE:
+                    break
+        except NO_ANSWER as error:
+            raise Unavailable(_NOT_LISTED, cause=type(error).__name__) from None
+        return OperationPage(operations=translate.listed(found, keys))
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Verifies the signature by each of Wise's keys, then reads which transfer it is about. It

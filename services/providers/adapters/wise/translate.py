@@ -3,7 +3,7 @@ events by them. An answer that is not listed here is UNKNOWN, and every field is
 counts."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import localcontext
 from typing import Any
@@ -28,6 +28,7 @@ from services.providers.failures import (
     RECIPIENT_BANK_UNKNOWN,
     RECIPIENT_INVALID,
 )
+from services.providers.listed import ListedOperation
 from services.shared.ids import Prefix, decode_id
 from services.shared.money import EXACT, Money
 
@@ -76,6 +77,10 @@ STATE_EVENT = "transfers#state-change"
 # Shown to the recipient, where the bank shows anything.
 REFERENCE_LENGTH_MAX = 35
 _PLAIN = re.compile(r"[^A-Za-z0-9 .,:/()@_=+-]")
+
+
+_MARK_VERSION = 5
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 def mark_of(key: str) -> UUID:
@@ -180,6 +185,37 @@ def marked(transfers: Sequence[object], operation: Operation) -> list[Json]:
     mark = str(mark_of(operation.key))
     objects = (one for one in transfers if isinstance(one, dict))
     return [one for one in objects if one.get("customerTransactionId") == mark]
+
+
+def listed(transfers: Sequence[Json], keys: Mapping[str, str]) -> tuple[ListedOperation, ...]:
+    """The transfers that were made under a mark of ours, the newest first; `keys` are by mark."""
+    read = [
+        ListedOperation(
+            key=keys.get(mark, ""),
+            provider_reference=transfer_id(one),
+            created_at=_made_at(one),
+        )
+        for one in transfers
+        if (mark := text(one.get("customerTransactionId"))) and _is_mark(mark)
+    ]
+    return tuple(sorted(read, key=lambda one: one.created_at or _NEVER, reverse=True))
+
+
+def _is_mark(name: str) -> bool:
+    """Whether a name was made from another name, as ours are; people's are random."""
+    try:
+        return UUID(name).version == _MARK_VERSION
+    except ValueError:
+        return False
+
+
+def _made_at(transfer: Json) -> datetime | None:
+    """Wise writes times of UTC, with their zone or without."""
+    try:
+        stated = datetime.fromisoformat(text(transfer.get("created")))
+    except ValueError:
+        return None
+    return stated if stated.tzinfo else stated.replace(tzinfo=UTC)
 
 
 def funding_refusal(answer: Answer) -> Failure | None:

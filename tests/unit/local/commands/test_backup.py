@@ -63,3 +63,13 @@ def test_a_file_that_is_not_there_is_named(
     assert _run("restore", str(missing), "--data-dir", str(tmp_path / "data")) == 1
 
     assert str(missing) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [(), ("--reason", "a drill"), ("--as", "ada")])
+def test_nothing_is_accepted_without_a_reason_and_a_name(
+    given: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("recover", "accept", *given, "--data-dir", str(tmp_path / "data")) == 1
+
+    assert "--reason" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()

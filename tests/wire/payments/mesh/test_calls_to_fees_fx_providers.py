@@ -15,7 +15,7 @@ import pytest
 from caravel.common.v1 import money_pb2, recipient_pb2
 from caravel.fees.v1 import fees_pb2, fees_pb2_grpc
 from caravel.fx.v1 import fx_pb2, fx_pb2_grpc
-from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from caravel.providers.v1 import providers_pb2, providers_pb2_grpc, rails_pb2
 
 from services.payments.mesh.fees import GrpcFees
 from services.payments.mesh.fx import GrpcRates
@@ -93,7 +93,7 @@ class Providers(providers_pb2_grpc.ProviderServiceServicer):
             lists_events=True,
             looks_up_disputes=True,
             rails=[
-                providers_pb2.Rail(
+                rails_pb2.Rail(
                     recipient_kind=kind,  # type: ignore[arg-type]
                     currency="JPY",
                     country="JP",

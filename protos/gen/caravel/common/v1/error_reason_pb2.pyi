@@ -627,6 +627,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     file and what; nothing has changed.
     Example: {"reason": "CORRIDORS_REFUSED", "metadata": {}}
     """
+    DATABASE_OLDER: _ErrorReason.ValueType  # 210
+    """The database is older than what has happened, as after a restore: nothing is sent, created or
+    answered from it until an operator has recovered it. Repeat with the same key.
+    Example: {"reason": "DATABASE_OLDER", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -1233,5 +1238,10 @@ CORRIDORS_REFUSED: ErrorReason.ValueType  # 201
 """The corridor files are wrong, or name what a service opens only at a start. The message says which
 file and what; nothing has changed.
 Example: {"reason": "CORRIDORS_REFUSED", "metadata": {}}
+"""
+DATABASE_OLDER: ErrorReason.ValueType  # 210
+"""The database is older than what has happened, as after a restore: nothing is sent, created or
+answered from it until an operator has recovered it. Repeat with the same key.
+Example: {"reason": "DATABASE_OLDER", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

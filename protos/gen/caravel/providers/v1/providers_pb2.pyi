@@ -9,6 +9,7 @@ from caravel.common.v1 import corridors_pb2 as _corridors_pb2
 from caravel.common.v1 import money_pb2 as _money_pb2
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
 from caravel.providers.v1 import disputes_pb2 as _disputes_pb2
+from caravel.providers.v1 import rails_pb2 as _rails_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -889,6 +890,110 @@ class ListEventsResponse(_message.Message):
 Global___ListEventsResponse: _TypeAlias = ListEventsResponse  # noqa: Y015
 
 @_typing.final
+class ListOperationsRequest(_message.Message):
+    """Request of ListOperations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    EXPECTED_KEYS_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Name of the provider. Required."""
+    kind: Global___OperationKind.ValueType
+    """The kind of operation. Required."""
+    page: _builtins.str
+    """The page, by a name from the answer before; empty for the first. At most 255 characters."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Only operations that were made then or later, by the provider's clock. Required."""
+
+    @_builtins.property
+    def expected_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys that the answer may name, at most 1000. A provider whose list has only a digest of our key
+        can name no other; the others need none.
+        """
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        kind: Global___OperationKind.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        page: _builtins.str = ...,
+        expected_keys: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_keys", b"expected_keys", "kind", b"kind", "page", b"page", "provider", b"provider", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOperationsRequest: _TypeAlias = ListOperationsRequest  # noqa: Y015
+
+@_typing.final
+class ListedOperation(_message.Message):
+    """One operation of ours, as its provider lists it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Our key; empty where the list has only a digest of it, and none of the expected keys fits."""
+    provider_reference: _builtins.str
+    """The provider's own id of the operation."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made, by the provider's clock; absent where it does not say."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        provider_reference: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "key", b"key", "provider_reference", b"provider_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedOperation: _TypeAlias = ListedOperation  # noqa: Y015
+
+@_typing.final
+class ListOperationsResponse(_message.Message):
+    """Response of ListOperations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_FIELD_NUMBER: _builtins.int
+    next_page: _builtins.str
+    """The name of the page after this one; empty where this is the last."""
+    @_builtins.property
+    def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedOperation]:
+        """The operations of the page that are ours by the form of their key, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        operations: _abc.Iterable[Global___ListedOperation] | None = ...,
+        next_page: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page", b"next_page", "operations", b"operations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOperationsResponse: _TypeAlias = ListOperationsResponse  # noqa: Y015
+
+@_typing.final
 class Capabilities(_message.Message):
     """The capabilities of a provider; the engine decides by nothing else."""
 
@@ -914,6 +1019,7 @@ class Capabilities(_message.Message):
     RESOLVES_FIELD_NUMBER: _builtins.int
     LISTS_EVENTS_FIELD_NUMBER: _builtins.int
     LOOKS_UP_DISPUTES_FIELD_NUMBER: _builtins.int
+    LISTS_OPERATIONS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider."""
     look_up: Global___LookUpStrength.ValueType
@@ -934,6 +1040,8 @@ class Capabilities(_message.Message):
     """True where it lists its events, so that those whose webhooks were lost are found."""
     looks_up_disputes: _builtins.bool
     """Whether LookUpDispute can ask it; the money of a claim is then only what such an answer states."""
+    lists_operations: _builtins.bool
+    """Whether ListOperations can ask it."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___OperationKind.ValueType]:
         """The operations it takes."""
@@ -977,11 +1085,11 @@ class Capabilities(_message.Message):
         """
 
     @_builtins.property
-    def rails(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rail]:
+    def rails(self) -> _containers.RepeatedCompositeFieldContainer[_rails_pb2.Rail]:
         """The rails that it pays out by, sorted; none where it takes no payouts."""
 
     @_builtins.property
-    def resolves(self) -> _containers.RepeatedCompositeFieldContainer[Global___Resolvable]:
+    def resolves(self) -> _containers.RepeatedCompositeFieldContainer[_rails_pb2.Resolvable]:
         """The accounts whose holder it can name, by kind and currency."""
 
     def __init__(
@@ -1003,44 +1111,19 @@ class Capabilities(_message.Message):
         passing_failures: _abc.Iterable[_builtins.str] | None = ...,
         expected_times: _abc.Iterable[Global___ExpectedTime] | None = ...,
         recipient_failures: _abc.Iterable[_builtins.str] | None = ...,
-        rails: _abc.Iterable[Global___Rail] | None = ...,
-        resolves: _abc.Iterable[Global___Resolvable] | None = ...,
+        rails: _abc.Iterable[_rails_pb2.Rail] | None = ...,
+        resolves: _abc.Iterable[_rails_pb2.Resolvable] | None = ...,
         lists_events: _builtins.bool = ...,
         looks_up_disputes: _builtins.bool = ...,
+        lists_operations: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key_lifetime", b"key_lifetime", "look_up_lag", b"look_up_lag", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "lists_events", b"lists_events", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "looks_up_disputes", b"looks_up_disputes", "passing_failures", b"passing_failures", "provider", b"provider", "rails", b"rails", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitive_failures", b"definitive_failures", "duplicate_reference", b"duplicate_reference", "error_caching", b"error_caching", "event_is_evidence", b"event_is_evidence", "expected_times", b"expected_times", "key_lifetime", b"key_lifetime", "key_scope", b"key_scope", "kinds", b"kinds", "lists_events", b"lists_events", "lists_operations", b"lists_operations", "look_up", b"look_up", "look_up_lag", b"look_up_lag", "looks_up_disputes", b"looks_up_disputes", "passing_failures", b"passing_failures", "provider", b"provider", "rails", b"rails", "recipient_failures", b"recipient_failures", "resolves", b"resolves", "success_final_after", b"success_final_after", "unknown_hold_after", b"unknown_hold_after", "webhook_authentication", b"webhook_authentication"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Capabilities: _TypeAlias = Capabilities  # noqa: Y015
-
-@_typing.final
-class Resolvable(_message.Message):
-    """One kind of account in one currency."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
-    kind: _recipient_pb2.RecipientKind.ValueType
-    """The kind."""
-    currency_code: _builtins.str
-    """ISO 4217 code."""
-    def __init__(
-        self,
-        *,
-        kind: _recipient_pb2.RecipientKind.ValueType = ...,
-        currency_code: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "kind", b"kind"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Resolvable: _TypeAlias = Resolvable  # noqa: Y015
 
 @_typing.final
 class ExpectedTime(_message.Message):
@@ -1135,92 +1218,6 @@ class ResolveRecipientResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolveRecipientResponse: _TypeAlias = ResolveRecipientResponse  # noqa: Y015
-
-@_typing.final
-class Rail(_message.Message):
-    """A way to pay recipients of one kind in one currency, as the documents of the provider have it."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    RECIPIENT_KIND_FIELD_NUMBER: _builtins.int
-    CURRENCY_FIELD_NUMBER: _builtins.int
-    COUNTRY_FIELD_NUMBER: _builtins.int
-    DECIMALS_FIELD_NUMBER: _builtins.int
-    MINIMUM_FIELD_NUMBER: _builtins.int
-    MAXIMUM_FIELD_NUMBER: _builtins.int
-    CUT_OFF_FIELD_NUMBER: _builtins.int
-    OPERATORS_FIELD_NUMBER: _builtins.int
-    recipient_kind: _recipient_pb2.RecipientKind.ValueType
-    """The kind of recipient that it pays."""
-    currency: _builtins.str
-    """ISO 4217 code of the currency that arrives."""
-    country: _builtins.str
-    """ISO 3166 code of the one country that it pays in; empty where the currency alone decides."""
-    decimals: _builtins.int
-    """The number of decimals that an amount may have; fewer than ISO 4217 has where only whole units
-    can be sent.
-    """
-    @_builtins.property
-    def minimum(self) -> _money_pb2.Money:
-        """The smallest amount of one payout."""
-
-    @_builtins.property
-    def maximum(self) -> _money_pb2.Money:
-        """The largest amount of one payout."""
-
-    @_builtins.property
-    def cut_off(self) -> Global___CutOff:
-        """Until when a payout leaves on the same working day; absent where the provider documents none."""
-
-    @_builtins.property
-    def operators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The mobile networks that it reaches, sorted; empty where it is not mobile money, or reaches all."""
-
-    def __init__(
-        self,
-        *,
-        recipient_kind: _recipient_pb2.RecipientKind.ValueType = ...,
-        currency: _builtins.str = ...,
-        country: _builtins.str = ...,
-        decimals: _builtins.int = ...,
-        minimum: _money_pb2.Money | None = ...,
-        maximum: _money_pb2.Money | None = ...,
-        cut_off: Global___CutOff | None = ...,
-        operators: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cut_off", b"cut_off", "maximum", b"maximum", "minimum", b"minimum"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "currency", b"currency", "cut_off", b"cut_off", "decimals", b"decimals", "maximum", b"maximum", "minimum", b"minimum", "operators", b"operators", "recipient_kind", b"recipient_kind"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Rail: _TypeAlias = Rail  # noqa: Y015
-
-@_typing.final
-class CutOff(_message.Message):
-    """A time of day, where it counts."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TIME_FIELD_NUMBER: _builtins.int
-    TIME_ZONE_FIELD_NUMBER: _builtins.int
-    time: _builtins.str
-    """Hours and minutes, for example "17:00"."""
-    time_zone: _builtins.str
-    """IANA name of the time zone, for example "Asia/Tokyo"."""
-    def __init__(
-        self,
-        *,
-        time: _builtins.str = ...,
-        time_zone: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["time", b"time", "time_zone", b"time_zone"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CutOff: _TypeAlias = CutOff  # noqa: Y015
 
 @_typing.final
 class ListProvidersRequest(_message.Message):

@@ -57,6 +57,11 @@ class ProviderServiceStub:
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.ListOperations = channel.unary_unary(
+                '/caravel.providers.v1.ProviderService/ListOperations',
+                request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListOperationsRequest.SerializeToString,
+                response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListOperationsResponse.FromString,
+                _registered_method=True)
         self.LookUpDispute = channel.unary_unary(
                 '/caravel.providers.v1.ProviderService/LookUpDispute',
                 request_serializer=caravel_dot_providers_dot_v1_dot_disputes__pb2.LookUpDisputeRequest.SerializeToString,
@@ -120,6 +125,17 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOperations(self, request, context):
+        """Reads a page of our own operations of one kind as a provider has them, the newest first.
+        Idempotent, moves nothing. Payments compares them with its database, which a restore may have
+        made older than what has happened.
+        Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `lists_operations` or the kind;
+        FIELD_INVALID for a page that it does not know; SERVICE_UNAVAILABLE where it does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LookUpDispute(self, request, context):
         """Asks a provider how a claim against a collection stands now. Idempotent. The events about a
         claim only say that there is something to ask.
@@ -176,6 +192,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.FromString,
                     response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ListOperations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOperations,
+                    request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListOperationsRequest.FromString,
+                    response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListOperationsResponse.SerializeToString,
             ),
             'LookUpDispute': grpc.unary_unary_rpc_method_handler(
                     servicer.LookUpDispute,
@@ -308,6 +329,33 @@ class ProviderService:
             '/caravel.providers.v1.ProviderService/ListEvents',
             caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsRequest.SerializeToString,
             caravel_dot_providers_dot_v1_dot_providers__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOperations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.providers.v1.ProviderService/ListOperations',
+            caravel_dot_providers_dot_v1_dot_providers__pb2.ListOperationsRequest.SerializeToString,
+            caravel_dot_providers_dot_v1_dot_providers__pb2.ListOperationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

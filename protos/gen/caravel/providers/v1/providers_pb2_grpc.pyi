@@ -58,6 +58,13 @@ class ProviderServiceStub:
     stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
     it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
     """
+    ListOperations: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListOperationsRequest, _providers_pb2.ListOperationsResponse]
+    """Reads a page of our own operations of one kind as a provider has them, the newest first.
+    Idempotent, moves nothing. Payments compares them with its database, which a restore may have
+    made older than what has happened.
+    Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `lists_operations` or the kind;
+    FIELD_INVALID for a page that it does not know; SERVICE_UNAVAILABLE where it does not answer.
+    """
     LookUpDispute: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.LookUpDisputeRequest, _disputes_pb2.LookUpDisputeResponse]
     """Asks a provider how a claim against a collection stands now. Idempotent. The events about a
     claim only say that there is something to ask.
@@ -102,6 +109,13 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Reads a page of the events that a provider keeps, with the ids of their webhooks. Idempotent,
     stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
     it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
+    """
+    ListOperations: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListOperationsRequest, _providers_pb2.ListOperationsResponse]  # type: ignore[assignment]
+    """Reads a page of our own operations of one kind as a provider has them, the newest first.
+    Idempotent, moves nothing. Payments compares them with its database, which a restore may have
+    made older than what has happened.
+    Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `lists_operations` or the kind;
+    FIELD_INVALID for a page that it does not know; SERVICE_UNAVAILABLE where it does not answer.
     """
     LookUpDispute: _aio.UnaryUnaryMultiCallable[_disputes_pb2.LookUpDisputeRequest, _disputes_pb2.LookUpDisputeResponse]  # type: ignore[assignment]
     """Asks a provider how a claim against a collection stands now. Idempotent. The events about a
@@ -168,6 +182,19 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads a page of the events that a provider keeps, with the ids of their webhooks. Idempotent,
         stores nothing. Refuses with PROVIDER_NOT_FOUND where it declares no list, FIELD_INVALID where
         it does not know the page, SERVICE_UNAVAILABLE where it does not answer.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOperations(
+        self,
+        request: _providers_pb2.ListOperationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.ListOperationsResponse, _abc.Awaitable[_providers_pb2.ListOperationsResponse]]:
+        """Reads a page of our own operations of one kind as a provider has them, the newest first.
+        Idempotent, moves nothing. Payments compares them with its database, which a restore may have
+        made older than what has happened.
+        Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `lists_operations` or the kind;
+        FIELD_INVALID for a page that it does not know; SERVICE_UNAVAILABLE where it does not answer.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,66 @@
+"""The refusals of a process whose database is older: its transactions, its calls, and sends to a
+provider that was not compared yet."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from services.payments.engine.ports import WorkTransaction
+from services.payments.mesh.ports import ProviderCall, Providers
+from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.payment import Failure
+from services.payments.model.timing import RATE_RETRY
+from services.payments.recovery.standing import Standing
+from services.shared.contract import Access
+
+READS = ":read"
+
+
+class GatedWork:
+    """The port WorkStore, which begins no transaction on an older database."""
+
+    def __init__(self, inner: Any, standing: Standing) -> None:
+        self._inner = inner
+        self._standing = standing
+
+    def begin(self) -> AbstractAsyncContextManager[WorkTransaction]:
+        """See WorkStore.begin. Raises DatabaseOlder."""
+        self._standing.refuse()
+        begun: AbstractAsyncContextManager[WorkTransaction] = self._inner.begin()
+        return begun
+
+
+class GatedProviders:
+    """The port Providers, which sends nothing to a provider that was not compared, and nothing at
+    all from an older database."""
+
+    def __init__(self, inner: Providers, standing: Standing) -> None:
+        self._inner = inner
+        self._standing = standing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        """See Providers.execute."""
+        waiting = [one for one in calls if not self._standing.is_compared(one.attempt.provider)]
+        for call in waiting:
+            yield call.attempt.key, _NOT_COMPARED
+        if others := [one for one in calls if one not in waiting]:
+            async for answer in self._inner.execute(others):
+                yield answer
+
+
+def admit_readers(standing: Standing, access: Access) -> None:
+    """Lets through what only reads. Raises DatabaseOlder for all else."""
+    if not access.scopes or not all(scope.endswith(READS) for scope in access.scopes):
+        standing.refuse()
+
+
+_NOT_COMPARED = Answer(
+    outcome=Outcome.NOT_SENT,
+    failure=Failure(
+        code="not_compared", message="the provider has not said yet what it has of ours"
+    ),
+    retry_after=RATE_RETRY,
+)

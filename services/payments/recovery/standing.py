@@ -1,0 +1,149 @@
+"""Whether the database is as new as what has happened. Two things say that it is older: its mark,
+which only grows, is smaller than this process has seen it; or a provider has an operation of ours
+that the database never sent. Every send is committed before it leaves, so that neither can be while
+the database is the one that it was."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from services.payments.base.errors import describe
+from services.payments.mesh.ports import ListedOperation, OperationLists
+from services.payments.model.attempt import Step
+from services.payments.model.timing import (
+    COMPARE_EVERY_SECONDS,
+    COMPARE_FIRST_SECONDS,
+    COMPARE_OVERLAP,
+    COMPARE_SKEW,
+    MARK_EVERY_SECONDS,
+)
+from services.payments.recovery.ports import DatabaseOlder, Mark, Marks
+from services.shared.errors import DomainError, NotFound, Unavailable
+from services.shared.log import get_logger
+
+Source = tuple[str, Step]
+WENT_BACK = "the mark of the database went back while a process looked on"
+
+
+class Standing:
+    """One process's knowledge of it."""
+
+    def __init__(self, marks: Marks, lists: OperationLists, *, grows: bool) -> None:
+        """`grows` is for a process that makes the mark grow; others only read it."""
+        self._marks = marks
+        self._lists = lists
+        self._ask = marks.grow if grows else marks.read
+        self._seen: Mark | None = None
+        self._went_back = False
+        # Not compared since this process began.
+        self._waiting: set[Source] = set()
+        self._is_listed = False
+
+    def refuse(self) -> None:
+        """Raises DatabaseOlder where nothing may be done from this database."""
+        if self._is_older:
+            raise DatabaseOlder
+
+    async def ask(self) -> None:
+        """The same, as a question of readiness."""
+        self.refuse()
+
+    def is_compared(self, provider: str) -> bool:
+        """Whether a provider may be sent to: one that has not answered may have more than we."""
+        knows = self._is_listed and not self._is_older
+        return knows and all(name != provider for name, _ in self._waiting)
+
+    async def begin(self) -> None:
+        """Reads the mark and compares once, before anything else; who does not answer soon is
+        asked again later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMPARE_FIRST_SECONDS):
+                await self._quietly(self._begin)
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled."""
+        every = round(COMPARE_EVERY_SECONDS / MARK_EVERY_SECONDS)
+        turn = 0
+        while True:
+            await asyncio.sleep(MARK_EVERY_SECONDS)
+            turn += 1
+            await self._quietly(self.look)
+            if turn % every == 0 or self._waiting or not self._is_listed:
+                await self._quietly(self.compare)
+
+    async def look(self) -> None:
+        """Reads the mark, or makes it grow. Raises Unavailable."""
+        before, mark = self._seen, await self._ask()
+        if before and before.accepted_at == mark.accepted_at and mark.number < before.number:
+            # From here on, also where it cannot be written down.
+            self._went_back = True
+            await self._marks.find(WENT_BACK)
+            mark = await self._marks.read()
+        self._take(mark)
+
+    async def compare(self) -> None:
+        """Asks every provider for its newest operations. Raises Unavailable."""
+        sources = await self._lists.sources()
+        if not self._is_listed:
+            self._waiting, self._is_listed = set(sources), True
+        mark = self._seen or await self._marks.read()
+        answered = await asyncio.gather(*(self._compare(source, mark) for source in sources))
+        if all(answered) and not mark.finding:
+            await self._marks.note_compared()
+
+    @property
+    def _is_older(self) -> bool:
+        return self._went_back or (self._seen is not None and self._seen.finding != "")
+
+    async def _begin(self) -> None:
+        self._take(await self._marks.read())
+        await self.compare()
+
+    async def _compare(self, source: Source, mark: Mark) -> bool:
+        """Whether the provider has answered, or cannot be asked at all."""
+        provider, step = source
+        try:
+            expected = await self._marks.expected_keys(provider)
+            page = await self._lists.read(
+                provider, step, since=mark.compared_at - COMPARE_OVERLAP, expected_keys=expected
+            )
+            listed = [one for one in page.operations if _counts(one, mark)]
+            unknown = await self._marks.unknown(provider, listed)
+        except NotFound:
+            unknown = ()
+        except Unavailable as error:
+            get_logger().warning("not_compared", provider=provider, reason=str(error))
+            return False
+        if unknown:
+            await self._find(source, unknown)
+        self._waiting.discard(source)
+        return True
+
+    async def _find(self, source: Source, unknown: Sequence[ListedOperation]) -> None:
+        first, (provider, step) = unknown[0], source
+        name = first.key or first.provider_reference
+        words = f"{provider} has {step} {name}, which this database has not sent"
+        get_logger().error("database_older", finding=words, operations=len(unknown))
+        await self._marks.find(words)
+        self._take(await self._marks.read())
+
+    def _take(self, mark: Mark) -> None:
+        before, self._seen = self._seen, mark
+        if before and before.accepted_at != mark.accepted_at:
+            self._went_back = False
+        if mark.finding and not (before and before.finding):
+            get_logger().error("database_older", finding=mark.finding)
+
+    async def _quietly(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except DomainError as error:
+            get_logger().warning("comparison_waits", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - the loop must outlive whatever it meets
+            get_logger().error("comparison_failed", error=describe(error))
+
+
+def _counts(one: ListedOperation, mark: Mark) -> bool:
+    """An operator has taken the database as it was then, with all that it does not know."""
+    accepted = mark.accepted_at
+    return accepted is None or one.created_at is None or one.created_at > accepted + COMPARE_SKEW

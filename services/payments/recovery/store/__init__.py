@@ -1,0 +1,1 @@
+"""The mark of the database, on PostgreSQL."""

@@ -1,0 +1,127 @@
+"""The mark of the database, and the comparison with its attempts, on PostgreSQL. Payments are found
+by the ids in the keys, so that no index is needed for this."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.mesh.ports import ListedOperation
+from services.payments.model.timing import COMPARE_SKEW
+from services.payments.recovery.ports import Mark
+from services.shared.db import connected
+from services.shared.ids import Prefix, decode_id
+from services.shared.rollback import repeated
+
+_COLUMNS = "mark, compared_at, accepted_at, finding"
+_READ = text(f"SELECT {_COLUMNS} FROM database_mark")
+_GROW = text(f"UPDATE database_mark SET mark = mark + 1 RETURNING {_COLUMNS}")
+_COMPARED = text("UPDATE database_mark SET compared_at = now() WHERE finding = ''")
+_FIND = text("UPDATE database_mark SET finding = :finding, found_at = now() WHERE finding = ''")
+_ACCEPT = text(
+    """
+    UPDATE database_mark
+       SET finding = '', accepted_at = now(), accepted_by = :accepted_by, accept_reason = :reason
+    """
+)
+_EXPECTED = text(
+    """
+    SELECT a.key FROM (
+        SELECT merchant_id, id FROM payments WHERE offramp = :provider
+         ORDER BY id DESC LIMIT :limit
+    ) p JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
+     WHERE a.provider = :provider LIMIT :limit
+    """
+)
+_BY_KEY = text(
+    """
+    SELECT a.key, a.created_at FROM payments p
+      JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
+     WHERE p.id = ANY(:payment_ids) AND a.provider = :provider
+    """
+)
+_BY_REFERENCE = text(
+    """
+    SELECT provider_reference FROM attempts
+     WHERE provider_reference = ANY(:references) AND provider_reference <> ''
+       AND provider = :provider
+    """
+)
+# So many keys go with a question.
+EXPECTED_MAX = 1000
+
+
+class PostgresMarks:
+    """The port Marks on PostgreSQL."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def read(self) -> Mark:
+        """See Marks.read."""
+        return await self._mark(_READ)
+
+    @repeated
+    async def grow(self) -> Mark:
+        """See Marks.grow."""
+        return await self._mark(_GROW)
+
+    @repeated
+    async def note_compared(self) -> None:
+        """See Marks.note_compared."""
+        await self._write(_COMPARED)
+
+    @repeated
+    async def find(self, finding: str) -> None:
+        """See Marks.find."""
+        await self._write(_FIND, finding=finding)
+
+    @repeated
+    async def accept(self, *, accepted_by: str, reason: str) -> None:
+        """Takes the database as it is. Raises Unavailable."""
+        await self._write(_ACCEPT, accepted_by=accepted_by, reason=reason)
+
+    async def expected_keys(self, provider: str) -> Sequence[str]:
+        """See Marks.expected_keys."""
+        asked = {"provider": provider, "limit": EXPECTED_MAX}
+        async with connected(self._engine) as connection:
+            return [row.key for row in await connection.execute(_EXPECTED, asked)]
+
+    async def unknown(
+        self, provider: str, listed: Sequence[ListedOperation]
+    ) -> Sequence[ListedOperation]:
+        """See Marks.unknown."""
+        if not listed:
+            return ()
+        ids = {decode_id(Prefix.PAYMENT, one.key.partition("-")[0]) for one in listed if one.key}
+        references = [one.provider_reference for one in listed if not one.key]
+        async with connected(self._engine) as connection:
+            asked = {"payment_ids": [*filter(None, ids)], "provider": provider}
+            rows = await connection.execute(_BY_KEY, asked)
+            begun = {row.key: row.created_at for row in rows}
+            by_reference = {"references": references, "provider": provider}
+            found = await connection.execute(_BY_REFERENCE, by_reference) if references else ()
+            known = {row.provider_reference for row in found}
+        return [
+            one
+            for one in listed
+            if (one.key not in begun if one.key else one.provider_reference not in known)
+            # Our own try began later than the provider has it: it was another's, of a lost time.
+            or (one.key and one.created_at and one.created_at + COMPARE_SKEW < begun[one.key])
+        ]
+
+    async def _mark(self, statement: TextClause) -> Mark:
+        async with connected(self._engine) as connection:
+            row = (await connection.execute(statement)).one()
+            await connection.commit()
+        return Mark(
+            number=row.mark,
+            compared_at=row.compared_at,
+            accepted_at=row.accepted_at,
+            finding=row.finding,
+        )
+
+    async def _write(self, statement: TextClause, **values: str) -> None:
+        async with connected(self._engine) as connection:
+            await connection.execute(statement, values)
+            await connection.commit()

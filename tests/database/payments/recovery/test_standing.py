@@ -1,0 +1,374 @@
+"""A database that is older than what has happened is noticed by what providers have, at the start
+and later, and by its own mark while a process looks on; nothing is done from it until an operator
+accepts it."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.engine.store.work import PostgresWork
+from services.payments.mesh.ports import ListedOperation, OperationPage, ProviderCall
+from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.model.payment import Payment
+from services.payments.recovery.gates import GatedProviders, GatedWork, admit_readers
+from services.payments.recovery.ports import DatabaseOlder
+from services.payments.recovery.standing import WENT_BACK, Standing
+from services.payments.recovery.store.marks import PostgresMarks
+from services.shared.contract import Access, PrincipalKind
+from services.shared.errors import NotFound, Unavailable
+from services.shared.ids import Prefix, encode_id, new_id
+from tests.database.payments.engine.carried import carry, create
+from tests.makers import make_attempt, make_payment
+
+_ATTEMPTS = "SELECT provider, key, provider_reference FROM attempts"
+SOURCES = (("stripe", Step.COLLECTION), ("local_wallet", Step.PAYOUT))
+
+
+class Lists:
+    """The providers' lists, by provider; None for one that does not answer."""
+
+    def __init__(self, **known: Sequence[ListedOperation] | None) -> None:
+        self.known: dict[str, Sequence[ListedOperation] | None] = known
+        self.asked: list[tuple[str, datetime, Sequence[str]]] = []
+
+    async def sources(self) -> Sequence[tuple[str, Step]]:
+        return SOURCES
+
+    async def read(
+        self,
+        provider: str,
+        step: Step,
+        *,
+        since: datetime,
+        page: str = "",
+        expected_keys: Sequence[str] = (),
+    ) -> OperationPage:
+        self.asked.append((provider, since, expected_keys))
+        found = self.known.get(provider, ())
+        if found is None:
+            raise Unavailable
+        return OperationPage(operations=tuple(found))
+
+
+def _operation(key: str, **changes: Any) -> ListedOperation:
+    made_at = datetime.now(UTC)
+    return ListedOperation(
+        **{"provider_reference": "", "created_at": made_at, **changes, "key": key}
+    )
+
+
+def _lost() -> ListedOperation:
+    """An operation of a payment that the database does not know."""
+    return _operation(f"{encode_id(Prefix.PAYMENT, new_id())}-collection-1")
+
+
+async def _attempts(engine: AsyncEngine) -> list[tuple[str, str, str]]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(text(_ATTEMPTS))
+        return [(row.provider, row.key, row.provider_reference) for row in rows]
+
+
+async def _begun(engine: AsyncEngine, lists: Lists, *, grows: bool = True) -> Standing:
+    standing = Standing(PostgresMarks(engine), lists, grows=grows)
+    await standing.begin()
+    return standing
+
+
+def _refuses(standing: Standing) -> bool:
+    try:
+        standing.refuse()
+    except DatabaseOlder:
+        return True
+    return False
+
+
+@pytest.fixture
+async def known(engine: AsyncEngine) -> AsyncIterator[dict[str, list[ListedOperation]]]:
+    """The operations of one payment at its providers, all of which the database knows."""
+    await create(engine)
+    await carry(engine)
+    found: dict[str, list[ListedOperation]] = {}
+    for provider, key, reference in await _attempts(engine):
+        listed = _operation(key, provider_reference=reference)
+        found.setdefault(provider, []).append(listed)
+    assert set(found) == {"stripe", "local_wallet"}
+    yield found
+
+
+async def test_a_database_that_knows_all_is_as_new(engine: AsyncEngine, known: Any) -> None:
+    standing = await _begun(engine, Lists(**known))
+
+    assert not _refuses(standing)
+    assert standing.is_compared("stripe")
+
+
+async def test_an_operation_of_an_unknown_payment_says_that_it_is_older(
+    engine: AsyncEngine, known: Any
+) -> None:
+    lost = _lost()
+    standing = await _begun(engine, Lists(**{**known, "stripe": [lost, *known["stripe"]]}))
+
+    assert _refuses(standing)
+    assert lost.key in (await PostgresMarks(engine).read()).finding
+
+
+async def test_a_next_attempt_of_a_known_payment_says_so_too(
+    engine: AsyncEngine, known: Any
+) -> None:
+    (first,) = known["local_wallet"]
+    second = _operation(first.key.replace("-payout-1", "-payout-2"))
+
+    assert _refuses(await _begun(engine, Lists(local_wallet=[second])))
+
+
+async def test_an_operation_at_another_rail_than_ours_says_so_too(
+    engine: AsyncEngine, known: Any
+) -> None:
+    (ours,) = known["local_wallet"]
+
+    # The same key, at a provider where the database has not sent it.
+    assert _refuses(await _begun(engine, Lists(stripe=[_operation(ours.key)])))
+
+
+async def test_an_operation_from_before_our_own_try_says_so_too(
+    engine: AsyncEngine, known: Any
+) -> None:
+    (ours,) = known["local_wallet"]
+    before = _operation(ours.key, created_at=datetime.now(UTC) - timedelta(minutes=5))
+
+    assert _refuses(await _begun(engine, Lists(local_wallet=[before])))
+
+
+async def test_a_digest_is_known_by_the_providers_id(engine: AsyncEngine, known: Any) -> None:
+    (ours,) = known["local_wallet"]
+    digest = _operation("", provider_reference=ours.provider_reference)
+    other = _operation("", provider_reference="tr_lost")
+
+    assert not _refuses(await _begun(engine, Lists(local_wallet=[digest])))
+    assert _refuses(await _begun(engine, Lists(local_wallet=[digest, other])))
+
+
+async def test_a_list_of_digests_gets_the_keys_that_it_may_name(
+    engine: AsyncEngine, known: Any
+) -> None:
+    lists = Lists(**known)
+
+    await _begun(engine, lists)
+
+    (ours,) = known["local_wallet"]
+    assert [keys for name, _, keys in lists.asked if name == "local_wallet"] == [[ours.key]]
+
+
+async def test_a_database_without_any_payment_is_compared_too(engine: AsyncEngine) -> None:
+    assert _refuses(await _begun(engine, Lists(stripe=[_lost()])))
+
+
+async def test_it_is_noticed_later_as_well_as_at_the_start(engine: AsyncEngine) -> None:
+    lists = Lists()
+    standing = await _begun(engine, lists)
+    assert not _refuses(standing)
+
+    lists.known["stripe"] = [_lost()]
+    await standing.compare()
+
+    assert _refuses(standing)
+
+
+async def test_other_processes_learn_it_from_the_database(engine: AsyncEngine) -> None:
+    other = await _begun(engine, Lists(), grows=False)
+    await _begun(engine, Lists(stripe=[_lost()]))
+
+    await other.look()
+
+    assert _refuses(other)
+
+
+@pytest.mark.parametrize("grows", [True, False])
+async def test_a_mark_that_goes_back_is_noticed_at_the_next_look(
+    engine: AsyncEngine, grows: bool
+) -> None:
+    worker = await _begun(engine, Lists())
+    watching = worker if grows else await _begun(engine, Lists(), grows=False)
+    for _ in range(5):
+        await worker.look()
+    await watching.look()
+
+    await _set(engine, "mark = 2")
+    await watching.look()
+
+    assert _refuses(watching)
+    assert (await PostgresMarks(engine).read()).finding == WENT_BACK
+
+
+async def test_two_workers_make_it_grow_and_neither_sees_it_go_back(engine: AsyncEngine) -> None:
+    workers = [await _begun(engine, Lists()) for _ in range(2)]
+
+    for _ in range(3):
+        for worker in workers:
+            await worker.look()
+
+    assert not any(_refuses(worker) for worker in workers)
+    assert (await PostgresMarks(engine).read()).number == 6
+
+
+async def test_a_restored_database_is_compared_since_its_own_last_time(
+    engine: AsyncEngine,
+) -> None:
+    await _set(engine, "compared_at = now() - interval '3 days'")
+    lists = Lists()
+
+    await _begun(engine, lists)
+
+    assert all(since < datetime.now(UTC) - timedelta(days=3) for _, since, _ in lists.asked)
+
+
+async def test_the_next_comparison_goes_on_where_all_had_answered(engine: AsyncEngine) -> None:
+    await _set(engine, "compared_at = now() - interval '3 days'")
+    lists = Lists(stripe=None)
+    standing = await _begun(engine, lists)
+    lists.known["stripe"] = ()
+
+    await standing.compare()
+    first = len(lists.asked)
+    await standing.look()
+    await standing.compare()
+
+    assert all(since < datetime.now(UTC) - timedelta(days=3) for _, since, _ in lists.asked[:first])
+    assert all(since > datetime.now(UTC) - timedelta(days=3) for _, since, _ in lists.asked[first:])
+
+
+async def test_a_provider_that_has_no_list_is_no_hindrance(engine: AsyncEngine) -> None:
+    class Without(Lists):
+        async def read(self, *_: Any, **__: Any) -> OperationPage:
+            raise NotFound
+
+    standing = await _begun(engine, Without())
+
+    assert standing.is_compared("stripe")
+
+
+async def test_an_operator_who_accepts_it_lets_all_go_on(engine: AsyncEngine) -> None:
+    lists = Lists(stripe=[_lost()])
+    standing = await _begun(engine, lists)
+
+    await PostgresMarks(engine).accept(accepted_by="ada", reason="a drill")
+    await standing.look()
+    await standing.compare()
+
+    # The operation is still there, and was made before.
+    assert not _refuses(standing)
+
+
+async def test_an_accepted_database_is_older_again_where_more_has_happened(
+    engine: AsyncEngine,
+) -> None:
+    standing = await _begun(engine, Lists(stripe=[_lost()]))
+    await PostgresMarks(engine).accept(accepted_by="ada", reason="a drill")
+    await standing.look()
+
+    made_at = datetime.now(UTC) + timedelta(minutes=2)
+    later = await _begun(engine, Lists(stripe=[_operation(_lost().key, created_at=made_at)]))
+
+    assert not _refuses(standing)
+    assert _refuses(later)
+
+
+async def test_a_worker_begins_no_transaction_on_it(engine: AsyncEngine) -> None:
+    standing = await _begun(engine, Lists(stripe=[_lost()]))
+    work = GatedWork(PostgresWork(engine), standing)
+
+    with pytest.raises(DatabaseOlder):
+        async with work.begin():
+            pass
+
+
+ACCESS: dict[str, tuple[Access, bool]] = {
+    "creation": (
+        Access(principal=PrincipalKind.MERCHANT, scopes=frozenset({"payments:create"})),
+        True,
+    ),
+    "event": (Access(principal=PrincipalKind.PROVIDER_EVENT, scopes=frozenset()), True),
+    "read": (Access(principal=PrincipalKind.MERCHANT, scopes=frozenset({"payments:read"})), False),
+}
+
+
+@pytest.mark.parametrize("name", ACCESS)
+async def test_calls_that_only_read_are_answered(engine: AsyncEngine, name: str) -> None:
+    standing = await _begun(engine, Lists(stripe=[_lost()]))
+    access, is_refused = ACCESS[name]
+
+    try:
+        admit_readers(standing, access)
+    except DatabaseOlder:
+        assert is_refused
+    else:
+        assert not is_refused
+
+
+class Sending:
+    """Providers that take all that they are sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
+        for call in calls:
+            self.sent.append(call.attempt.key)
+            yield call.attempt.key, Answer(outcome=Outcome.SUCCEEDED)
+
+
+def _call(payment: Payment, step: Step) -> ProviderCall:
+    attempt: Attempt = make_attempt(payment, step, AttemptState.SENT)
+    return ProviderCall(payment=payment, attempt=attempt)
+
+
+async def test_nothing_is_sent_to_a_provider_that_has_not_said_what_it_has(
+    engine: AsyncEngine,
+) -> None:
+    lists = Lists(stripe=None)
+    standing = await _begun(engine, lists)
+    inner: Any = Sending()
+    calls = [_call(make_payment(), step) for step in (Step.COLLECTION, Step.PAYOUT)]
+    providers = GatedProviders(inner, standing)
+
+    answers = dict([one async for one in providers.execute(calls)])
+
+    assert answers[calls[0].attempt.key].outcome is Outcome.NOT_SENT
+    assert inner.sent == [calls[1].attempt.key]
+    lists.known["stripe"] = ()
+    await standing.compare()
+    assert [one async for one in providers.execute(calls[:1])] != []
+    assert inner.sent[-1] == calls[0].attempt.key
+
+
+async def test_nothing_at_all_is_sent_from_an_older_database(engine: AsyncEngine) -> None:
+    standing = await _begun(engine, Lists(stripe=[_lost()]))
+    inner: Any = Sending()
+    call = _call(make_payment(), Step.PAYOUT)
+
+    answers = [one async for one in GatedProviders(inner, standing).execute([call])]
+
+    assert [answer.outcome for _, answer in answers] == [Outcome.NOT_SENT]
+    assert inner.sent == []
+
+
+async def _set(engine: AsyncEngine, change: str) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(f"UPDATE database_mark SET {change}"))
+
+
+async def test_a_process_starts_while_nobody_can_say_what_there_is_and_sends_nothing(
+    engine: AsyncEngine,
+) -> None:
+    class Away(Lists):
+        async def sources(self) -> Sequence[tuple[str, Step]]:
+            raise Unavailable
+
+    standing = await _begun(engine, Away())
+
+    assert not standing.is_compared("stripe")
+    assert not _refuses(standing)
