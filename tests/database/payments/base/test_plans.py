@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.base import related, unreadable_rows
 from services.payments.engine.store import claimed, work, writing
 from services.payments.engine.store import quarantine as failures
+from services.payments.operators.store import adjustments, operations, replays
 from services.payments.operators.store import dead_letters as letters
-from services.payments.operators.store import operations
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.store import pages, payments
 from services.payments.webhooks_in.store import inbox
@@ -27,7 +27,7 @@ QUEUES = ("payments_failing_idx", "outbox_pending_idx", "webhook_inbox_unmatched
 QUEUES += ("outbox_set_aside_idx", "webhook_inbox_set_aside_idx", "payments_set_aside_idx")
 MODULES = (
     *(claimed, failures, inbox, letters, outbox_writer, operations, outbox, payments),
-    *(related, unreadable_rows, work, writing),
+    *(adjustments, related, replays, unreadable_rows, work, writing),
 )
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement
