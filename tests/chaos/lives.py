@@ -46,7 +46,8 @@ class Lives:
         """Keeps so many until one ends by itself or we are to stop; the exit code of the last."""
         signal.signal(signal.SIGTERM, self._stop)
         for number in range(count):
-            self._fork(number)
+            if not self._stopping:
+                self._fork(number)
         code = 0
         while self._number_of:
             pid, status = os.wait()
@@ -59,10 +60,14 @@ class Lives:
 
     def _fork(self, number: int) -> None:
         parent = os.getpid()
+        # A stop in between would miss the new process, or be taken by our handler in it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         if pid := os.fork():
             self._number_of[pid] = number
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             return
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         end_with(parent, signal.SIGKILL)
         with suppress(FileNotFoundError):
             os.environ.update(json.loads(Path(os.environ[SETTINGS_VARIABLE]).read_text()))
