@@ -18,6 +18,8 @@ from gateway.console.verbs.model import Verb, applies
 from services.shared import errors
 
 APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
+# These leave the form as it is: it is proposed instead, or sent again.
+_AS_BEFORE = (APPROVAL_REQUIRED, "PAYMENT_BUSY")
 # These leave nothing of the form to repair.
 _OVER = (errors.NotAuthenticated, errors.Forbidden, errors.NotFound)
 
@@ -62,7 +64,7 @@ class Doing:
                 verb,
                 sent,
                 form=form,
-                is_last=refused.reason == APPROVAL_REQUIRED,
+                is_last=refused.reason in _AS_BEFORE,
                 refused=refused,
                 status=refused.status,
             )

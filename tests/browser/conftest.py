@@ -4,11 +4,12 @@ OpenID provider that runs here. Scripts are off, as nothing needs them, but for 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Request
 
@@ -16,6 +17,8 @@ from gateway.console.app import build_app
 from gateway.console.serving import serving
 from services.shared.deployment import Deployment
 from services.shared.errors import Unavailable
+from services.shared.sandbox_operators import OPERATORS
+from tests.browser.operators import Operator
 from tests.browser.payment_sample import PAYMENT, payment
 from tests.browser.samples import (
     STATES,
@@ -35,7 +38,8 @@ from tests.browser.samples import (
     search,
 )
 from tests.browsers import opened_browser
-from tests.e2e.conftest import mesh  # noqa: F401 - a fixture
+from tests.e2e import conftest as whole
+from tests.e2e.conftest import Mesh, Rest
 from tests.openid import OpenIdServer, serving_openid
 from tests.wire.console.conftest import Clock, ScriptedPayments, answer_of, of_provider
 
@@ -90,11 +94,13 @@ async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Console]:
         page = await context.new_page()
         console = Console(url, payments, openid, context, page, moved)
         listen_to(page, console.complaints)
-        yield console
-        await context.close()
-        # Ends the streams that wait, so that the server need not.
-        payments.refusal = Unavailable("the test is over")
-        moved.set()
+        try:
+            yield console
+        finally:
+            await context.close()
+            # Ends the streams that wait, so that the server need not.
+            payments.refusal = Unavailable("the test is over")
+            moved.set()
 
 
 def listen_to(page: Page, complaints: list[str]) -> None:
@@ -114,6 +120,82 @@ def listen_to(page: Page, complaints: list[str]) -> None:
 async def console(chromium: Browser) -> AsyncIterator[Console]:
     async with visiting(chromium, viewport={"width": 1280, "height": 900}) as found:
         yield found
+
+
+REFUSED = {"wallet": {"holder_name": "Asha Refused", "wallet_id": "wallet-1"}}
+# The payments that the verbs need, and the status in which each comes to rest.
+NEEDED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "held": ("ON_HOLD", {"destination_currency": "MXN", "reference": "sim:amount-1@stripe"}),
+    "sent": ("SENT", {"reference": "sim:hold"}),
+    "returned": (
+        "RETURNED",
+        {"destination_currency": "NGN", "reference": "sim:late_fail@flutterwave"},
+    ),
+    "refundable": (
+        "ACTION_REQUIRED",
+        {"destination_currency": "NGN", "reference": "sim:payout_fails"},
+    ),
+    "correctable": ("ACTION_REQUIRED", {"recipient": REFUSED}),
+}
+Operators = Mapping[str, Operator]
+# The fixture of the end-to-end tests.
+mesh = whole.mesh
+
+
+@pytest.fixture(scope="session")
+async def operators(chromium: Browser, mesh: Mesh) -> AsyncIterator[Operators]:
+    """Both, each with a browser of their own."""
+    if mesh.simulator_url is None:
+        pytest.skip("needs the words of the simulator's own mesh")
+    async with AsyncExitStack() as stack:
+        found = {}
+        for name in OPERATORS:
+            context = await chromium.new_context(viewport={"width": 1280, "height": 900})
+            stack.push_async_callback(context.close)
+            one = Operator(name, mesh.operators_url, await context.new_page())
+            listen_to(one.page, one.complaints)
+            found[name] = one
+        await asyncio.gather(*(one.sign_in() for one in found.values()))
+        yield found
+
+
+@asynccontextmanager
+async def _without_complaints(operator: Operator) -> AsyncIterator[Operator]:
+    operator.complaints.clear()
+    yield operator
+    assert operator.complaints == []
+
+
+@pytest.fixture
+async def ada(operators: Operators) -> AsyncIterator[Operator]:
+    async with _without_complaints(operators["ada"]) as one:
+        yield one
+
+
+@pytest.fixture
+async def grace(operators: Operators) -> AsyncIterator[Operator]:
+    async with _without_complaints(operators["grace"]) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+async def rest(mesh: Mesh) -> AsyncIterator[Rest]:
+    """A merchant of the mesh."""
+    async with aiohttp.ClientSession(mesh.rest_url) as session:
+        yield Rest(session)
+
+
+@pytest.fixture(scope="session")
+async def payments(rest: Rest, operators: Operators) -> Mapping[str, str]:
+    """The pages of the payments that the verbs need."""
+
+    async def prepared(status: str, request: Mapping[str, Any]) -> str:
+        made = await rest.create(**request)
+        await rest.wait(made["transaction_id"], {status})
+        return f"/payments/{made['transaction_id']}"
+
+    paths = await asyncio.gather(*(prepared(*one) for one in NEEDED.values()))
+    return dict(zip(NEEDED, paths, strict=True))
 
 
 def fill(payments: ScriptedPayments, clock: Clock, moved: asyncio.Event) -> None:

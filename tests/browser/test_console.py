@@ -31,7 +31,6 @@ PAGES = (
     "/no-such-page",
     "/account",
 )
-FIRST_PAGE_BYTES = 150_000
 
 
 async def sign_in(console: Console, name: str = "grace") -> None:
@@ -139,16 +138,6 @@ async def test_payments_that_wait_are_shown_with_amounts_ages_and_deadlines(
     await row.get_by_role("link").click()
     # A text of a merchant is text.
     await expect(console.page.locator("main")).to_contain_text("order <b>17</b>")
-
-
-async def test_the_first_page_is_small(console: Console) -> None:
-    await sign_in(console)
-    ask = console.context.request
-    parts = ("/", "/static/console.css", "/static/icon.svg")
-    answers = [await ask.get(f"{console.url}{path}") for path in parts]
-
-    assert {answer.status for answer in answers} == {200}
-    assert 5_000 < sum([len(await answer.body()) for answer in answers]) <= FIRST_PAGE_BYTES
 
 
 async def press_until(console: Console, element_id: str) -> None:

@@ -3,88 +3,18 @@ the effect is on the screen by the page's own live events, and seen by the merch
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import asyncpg
 import pytest
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Locator, expect
 
 from services.shared.ids import decode_id
-from services.shared.sandbox_operators import OPERATORS
-from tests.browser.conftest import listen_to
 from tests.browser.operators import Operator
 from tests.e2e.conftest import Mesh, Rest, owner_url
 from tests.polling import until
 from tests.receiver import Receiver, receiving
-
-REFUSED = {"wallet": {"holder_name": "Asha Refused", "wallet_id": "wallet-1"}}
-# The payments that the verbs need, and the status in which each comes to rest.
-NEEDED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "held": ("ON_HOLD", {"destination_currency": "MXN", "reference": "sim:amount-1@stripe"}),
-    "sent": ("SENT", {"reference": "sim:hold"}),
-    "returned": (
-        "RETURNED",
-        {"destination_currency": "NGN", "reference": "sim:late_fail@flutterwave"},
-    ),
-    "refundable": (
-        "ACTION_REQUIRED",
-        {"destination_currency": "NGN", "reference": "sim:payout_fails"},
-    ),
-    "correctable": ("ACTION_REQUIRED", {"recipient": REFUSED}),
-}
-Operators = Mapping[str, Operator]
-
-
-@pytest.fixture(scope="session")
-async def operators(chromium: Browser, mesh: Mesh) -> AsyncIterator[Operators]:
-    """Both, each with a browser of their own."""
-    if mesh.simulator_url is None:
-        pytest.skip("needs the words of the simulator's own mesh")
-    async with AsyncExitStack() as stack:
-        found = {}
-        for name in OPERATORS:
-            context = await chromium.new_context(viewport={"width": 1280, "height": 900})
-            stack.push_async_callback(context.close)
-            one = Operator(name, mesh.operators_url, await context.new_page())
-            listen_to(one.page, one.complaints)
-            found[name] = one
-        await asyncio.gather(*(one.sign_in() for one in found.values()))
-        yield found
-
-
-@pytest.fixture
-async def ada(operators: Operators) -> AsyncIterator[Operator]:
-    yield operators["ada"]
-    assert operators["ada"].complaints == []
-
-
-@pytest.fixture
-async def grace(operators: Operators) -> AsyncIterator[Operator]:
-    yield operators["grace"]
-    assert operators["grace"].complaints == []
-
-
-@pytest.fixture(scope="session")
-async def merchant(mesh: Mesh) -> AsyncIterator[Rest]:
-    async with aiohttp.ClientSession(mesh.rest_url) as session:
-        yield Rest(session)
-
-
-@pytest.fixture(scope="session")
-async def payments(merchant: Rest, operators: Operators) -> Mapping[str, str]:
-    """The pages of the payments that the verbs need."""
-
-    async def prepared(status: str, request: Mapping[str, Any]) -> str:
-        made = await merchant.create(**request)
-        await merchant.wait(made["transaction_id"], {status})
-        return f"/payments/{made['transaction_id']}"
-
-    paths = await asyncio.gather(*(prepared(*one) for one in NEEDED.values()))
-    return dict(zip(NEEDED, paths, strict=True))
 
 
 async def test_the_outcome_of_a_held_payment_is_stated(
@@ -220,11 +150,11 @@ async def resume(operator: Operator, name: str) -> None:
 
 
 async def test_one_operator_pauses_a_corridor_and_the_other_resumes_it(
-    ada: Operator, grace: Operator, merchant: Rest
+    ada: Operator, grace: Operator, rest: Rest
 ) -> None:
     async def quoted() -> int:
         wanted = {"amount_usd": "100.00", "destination_currency": "ZAR"}
-        return (await merchant.post("/api/quotes", wanted)).status
+        return (await rest.post("/api/quotes", wanted)).status
 
     await pause(ada, "Pause a corridor", {"Corridor": "us-za"})
     await until(quoted, lambda status: status == 503)
@@ -235,10 +165,10 @@ async def test_one_operator_pauses_a_corridor_and_the_other_resumes_it(
 
 
 async def test_one_operator_pauses_a_provider_and_the_other_resumes_it(
-    ada: Operator, grace: Operator, merchant: Rest
+    ada: Operator, grace: Operator, rest: Rest
 ) -> None:
     async def offramps() -> set[str]:
-        corridors = (await merchant.get("/api/corridors")).json["corridors"]
+        corridors = (await rest.get("/api/corridors")).json["corridors"]
         [rails] = [one["rails"] for one in corridors if one["corridor_id"] == "us-jp"]
         return {offramp for rail in rails for offramp in rail["offramps"]}
 
@@ -277,12 +207,12 @@ async def status(operator: Operator, key: str) -> int:
 
 
 async def test_a_merchant_and_its_keys_are_made_disabled_and_revoked(
-    ada: Operator, merchant: Rest
+    ada: Operator, rest: Rest
 ) -> None:
     name = f"Acme {uuid4().hex}"
 
     async def listed(key: str) -> int:
-        return (await merchant.get("/api/payments", authorization=f"Bearer {key}")).status
+        return (await rest.get("/api/payments", authorization=f"Bearer {key}")).status
 
     await ada.open("/merchants")
     await ada.carry_out("Create a merchant", {"Name": name})
@@ -333,9 +263,9 @@ async def set_aside(mesh: Mesh, transaction_id: str, endpoint_id: str) -> None:
 
 
 async def test_events_are_requeued_discarded_and_sent_again(
-    ada: Operator, merchant: Rest, mesh: Mesh, receiver: Receiver, payments: Mapping[str, str]
+    ada: Operator, rest: Rest, mesh: Mesh, receiver: Receiver, payments: Mapping[str, str]
 ) -> None:
-    endpoint = (await merchant.post("/api/webhook-endpoints", {"url": receiver.url})).json
+    endpoint = (await rest.post("/api/webhook-endpoints", {"url": receiver.url})).json
     endpoint_id = endpoint["endpoint_id"]
     await set_aside(mesh, payments["sent"].rpartition("/")[2], endpoint_id)
     letters = f"/dead-letters?endpoint_id={endpoint_id}"

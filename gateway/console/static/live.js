@@ -3,8 +3,9 @@
 
 const main = document.querySelector("main[data-live]");
 const status = document.getElementById("live");
-// At most one reading a second, however much changes.
-const PAUSE_MILLISECONDS = 1000;
+// However much changes, a page rests so long after each reading, and four times as long as that took.
+const PAUSE_MILLISECONDS = 400;
+const REST = 4;
 const SCROLLING = "[tabindex='0']";
 let source = null;
 let isReading = false;
@@ -56,6 +57,7 @@ function replace(text) {
 async function read() {
   if (isReading) { isAgain = true; return; }
   isReading = true;
+  const begun = performance.now();
   try {
     const answer = await fetch(location.href, { headers: { "x-live": "1" }, redirect: "error" });
     const text = answer.ok ? await answer.text() : "";
@@ -67,7 +69,7 @@ async function read() {
   setTimeout(() => {
     isReading = false;
     if (isAgain) { isAgain = false; read(); }
-  }, PAUSE_MILLISECONDS);
+  }, Math.max(PAUSE_MILLISECONDS, REST * (performance.now() - begun)));
 }
 
 function begin() {

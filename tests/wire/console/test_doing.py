@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments.model.payment import PaymentBusy
 from services.shared.errors import Invalid, NotAllowedNow, NotAuthenticated
 from services.shared.ids import encode_id
 from tests.poison import run
@@ -117,6 +118,18 @@ async def test_a_verb_that_needs_two_people_is_offered_as_a_proposal(
     assert payments.requests("CreateProposal") == [
         {"release_hold": {"transaction_id": "pay_1"}, "reason": "seen at the bank"}
     ]
+
+
+async def test_a_verb_on_a_payment_that_is_busy_can_be_sent_again_at_once(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    payments.refusals["ReleaseHold"] = PaymentBusy()
+    await signed_in.get("/do/release?transaction_id=pay_1")
+
+    page = await signed_in.post("/do/release", transaction_id="pay_1", **{"as": "do"})
+
+    assert page.status_code == 409 and "PAYMENT_BUSY" in page.text
+    assert 'value="do"' in page.text
 
 
 async def test_a_proposal_without_a_reason_is_asked_for_one_where_it_stands(
