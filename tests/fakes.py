@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.payments.mesh.ports import (
+    BreakerState,
     EventPage,
     FeeQuery,
     Holder,
@@ -172,6 +173,7 @@ class ScriptedProviders:
         self.read: list[int] = []
         self.execute_answers: dict[Step, Answer] = {}
         self.look_up_answers: dict[Step, Answer] = {}
+        self.breaker_states: Sequence[BreakerState] | DomainError = ()
         self.claims_asked: list[tuple[str, str]] = []
         self.claim_answers: dict[str, DisputeReport | DomainError] = {}
         self.resolved: list[HolderQuery] = []
@@ -225,6 +227,11 @@ class ScriptedProviders:
     async def resolve(self, query: HolderQuery) -> Holder:
         self.resolved.append(query)
         return self.holder
+
+    async def breakers(self) -> Sequence[BreakerState]:
+        if isinstance(self.breaker_states, DomainError):
+            raise self.breaker_states
+        return self.breaker_states
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
         return CAPABILITIES

@@ -90,6 +90,7 @@ def providers(overview: Record) -> list[Bar]:
                 f"of these unknown {one['unknown']}",
             )
             for one in overview["providers"]
+            if one["succeeded"] + one["failed"] + one["open"]
         ]
     )
 

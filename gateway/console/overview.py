@@ -30,6 +30,12 @@ _INBOX = (
     Column("Set aside", "set_aside", "number"),
     Column("Of no payment here", "orphans", "number"),
 )
+_BREAKER = (
+    Column("Provider", "provider"),
+    Column("Step", "step"),
+    Column("Breaker", "breaker", "state"),
+    Column("Since", "breaker_since", "age"),
+)
 _RATE = (
     Column("Corridor", "corridor_id"),
     Column("Source", "source"),
@@ -68,6 +74,11 @@ _PARTS = (
 )
 
 
+def _held_back(overview: Record) -> Sequence[Record]:
+    """The steps of providers that are not sent all that is due."""
+    return [one for one in overview["providers"] if one["breaker"] not in ("", "CLOSED")]
+
+
 class Overview:
     """The first page."""
 
@@ -95,6 +106,8 @@ class Overview:
             corridors=figures.corridors(overview) if overview else [],
             queue_columns=_QUEUE,
             inbox_columns=_INBOX,
+            breaker_columns=_BREAKER,
+            held_back=_held_back(overview) if overview else [],
             rate_columns=_RATE,
             currency=SOURCE_CURRENCY,
         )

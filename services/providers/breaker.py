@@ -55,6 +55,7 @@ class Breaker:
         self._openings_unanswered = 0
         self._openings_since_closed = 0
         self._pause_ends: float | None = None
+        self._changed = now()
         # The keys whose last result was a fault, oldest first.
         self._failed: dict[str, None] = {}
         # Those of them that have failed as a trial since it was closed.
@@ -67,6 +68,13 @@ class Breaker:
         if self._pause_ends is None:
             return State.CLOSED
         return State.OPEN if self._now() < self._pause_ends else State.HALF_OPEN
+
+    @property
+    def lasts_seconds(self) -> float:
+        """For how long it has had its state."""
+        # It is half open from the end of its pause on, and nothing happens then.
+        ended = self._pause_ends if self.state is State.HALF_OPEN else None
+        return self._now() - (self._changed if ended is None else ended)
 
     @property
     def opens_in_seconds(self) -> float:
@@ -178,7 +186,8 @@ class Breaker:
     def _open(self) -> None:
         doubled = 2 ** min(self._openings_unanswered, _DOUBLINGS_MAX)
         pause = min(self._policy.pause_seconds * doubled, self._policy.pause_seconds_max)
-        self._pause_ends = self._now() + pause
+        self._changed = self._now()
+        self._pause_ends = self._changed + pause
         self._openings += 1
         self._openings_unanswered += 1
         self._openings_since_closed += 1
@@ -188,6 +197,7 @@ class Breaker:
         if self._openings_since_closed == 1:
             self._patience = min(self._patience * 2, self._policy.patience_max)
         self._openings_since_closed = 0
+        self._changed = self._now()
         self._pause_ends = None
         self._recent.clear()
         self._faults_in_a_row = 0

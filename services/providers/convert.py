@@ -2,13 +2,14 @@
 becomes a result of its own, so that it never fails the rest of its batch."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from caravel.common.v1 import money_pb2, recipient_pb2
-from caravel.providers.v1 import disputes_pb2, providers_pb2, rails_pb2
+from caravel.providers.v1 import breakers_pb2, disputes_pb2, providers_pb2, rails_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 
+from services.providers.breaker import Breaker
 from services.providers.domain import (
     Capabilities,
     Dispute,
@@ -194,6 +195,24 @@ def _from_dispute(dispute: Dispute | None) -> disputes_pb2.Dispute | None:
 def from_claim(dispute: Dispute | None) -> disputes_pb2.LookUpDisputeResponse:
     """The answer about a claim."""
     return disputes_pb2.LookUpDisputeResponse(dispute=_from_dispute(dispute))
+
+
+def from_breakers(
+    breakers: Mapping[tuple[str, Kind], Breaker],
+) -> breakers_pb2.ListBreakersResponse:
+    """The response with the breakers, in order."""
+    named = sorted(breakers.items(), key=lambda one: (one[0][0], one[0][1].value))
+    return breakers_pb2.ListBreakersResponse(
+        breakers=[
+            breakers_pb2.Breaker(
+                provider=provider,
+                kind=kind.value,
+                state=breakers_pb2.Breaker.State.Value(breaker.state.name),
+                lasts=_from_timedelta(timedelta(seconds=breaker.lasts_seconds)),
+            )
+            for (provider, kind), breaker in named
+        ]
+    )
 
 
 def from_events(

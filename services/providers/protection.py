@@ -99,6 +99,11 @@ class Guard:
         self._faulty: dict[str, Operation] = {}
         publish_state(provider.name, provider.kind, lambda: breaker.state.value)
 
+    @property
+    def breaker(self) -> Breaker:
+        """Its breaker, to look at."""
+        return self._breaker
+
     async def send(
         self, operation: Operation, within_seconds: float, send_before: datetime | None = None
     ) -> OperationResult:

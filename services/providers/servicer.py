@@ -5,7 +5,13 @@ from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 
-from caravel.providers.v1 import disputes_pb2, providers_pb2, providers_pb2_grpc
+from caravel.providers.v1 import (
+    breakers_pb2,
+    deployments_pb2,
+    disputes_pb2,
+    providers_pb2,
+    providers_pb2_grpc,
+)
 
 from services.providers import convert
 from services.providers.corridors import OpenAdapters
@@ -93,8 +99,14 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
                 convert.from_capabilities(name, adapter.capabilities)
                 for name, adapter in sorted(self._providers.adapters.items())
             ],
-            deployment=providers_pb2.Deployment.Value(self._providers.deployment.name),
+            deployment=deployments_pb2.Deployment.Value(self._providers.deployment.name),
         )
+
+    async def ListBreakers(  # noqa: N802
+        self, request: breakers_pb2.ListBreakersRequest, context: object
+    ) -> breakers_pb2.ListBreakersResponse:
+        """Lists the breakers as they are now."""
+        return convert.from_breakers(self._providers.breakers())
 
     async def CheckCorridors(  # noqa: N802
         self, request: providers_pb2.CheckCorridorsRequest, context: object

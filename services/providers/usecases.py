@@ -81,6 +81,10 @@ class Providers:
                     admission,
                 )
 
+    def breakers(self) -> Mapping[tuple[str, Kind], Breaker]:
+        """The breaker of each kind of operation at each provider, to look at."""
+        return {place: guard.breaker for place, guard in self._guards.items()}
+
     def execute(
         self,
         operations: Sequence[Operation],

@@ -111,6 +111,31 @@ def search(now: datetime) -> dict[str, Any]:
     return {"payments": found, "next_page_token": "2", "looked_until": now - DAY}
 
 
+def _providers(now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            "provider": "stripe",
+            "step": "collection",
+            "succeeded": 950,
+            "failed": 12,
+            "open": 9,
+            "breaker": "CLOSED",
+            "breaker_since": now - timedelta(days=3),
+        },
+        {
+            "provider": "flutterwave",
+            "step": "payout",
+            "succeeded": 610,
+            "failed": 41,
+            "open": 22,
+            "unknown": 5,
+            "breaker": "OPEN",
+            "breaker_since": now - timedelta(seconds=40),
+        },
+        {"provider": "wise", "step": "payout"},
+    ]
+
+
 def overview(now: datetime) -> dict[str, Any]:
     ages = (("0", 31), ("10min", 6), ("1h", 3), ("4h", 0), ("1d", 1))
     return {
@@ -131,17 +156,7 @@ def overview(now: datetime) -> dict[str, Any]:
             {"corridor_id": "us-in", "payments": 412, "completed": 380, "not_completed": 30},
         ],
         "payments_counted_from": now - DAY,
-        "providers": [
-            {"provider": "stripe", "step": "collection", "succeeded": 950, "failed": 12, "open": 9},
-            {
-                "provider": "flutterwave",
-                "step": "payout",
-                "succeeded": 610,
-                "failed": 41,
-                "open": 22,
-                "unknown": 5,
-            },
-        ],
+        "providers": _providers(now),
         "providers_counted_from": now - timedelta(hours=1),
         "queues": [
             {"name": "payments", "waiting": 3, "oldest_seconds": 0.4},

@@ -70,12 +70,14 @@ SCOREBOARDS = Listing(
 PROVIDERS = Listing(
     "/providers",
     "Providers",
-    "The ends of the attempts at each provider in the last hour.",
+    "The ends of the attempts at each provider in the last hour, and whether more are sent.",
     "GetOverview",
     "providers",
     (
         Column("Provider", "provider"),
         Column("Step", "step"),
+        Column("Breaker", "breaker", "state", absent="not known"),
+        Column("Since", "breaker_since", "age"),
         Column("Succeeded", "succeeded", "number"),
         Column("Failed", "failed", "number"),
         Column("Open", "open", "number"),

@@ -3,7 +3,7 @@
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -222,6 +222,17 @@ class Holder:
     name: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class BreakerState:
+    """Whether operations of one step are sent to a provider."""
+
+    provider: str
+    step: Step
+    # CLOSED, HALF_OPEN or OPEN.
+    state: str
+    lasts: timedelta
+
+
 class Providers(Protocol):
     """The providers service."""
 
@@ -262,6 +273,11 @@ class Providers(Protocol):
 
     async def resolve(self, query: HolderQuery) -> Holder:
         """Asks whose an account is. Never raises: who does not answer in time is UNANSWERED."""
+        ...
+
+    async def breakers(self) -> Sequence[BreakerState]:
+        """Whether each provider is sent operations of each step, by one replica. Raises
+        Unavailable."""
         ...
 
     async def capabilities(self) -> Mapping[str, Capabilities]:

@@ -9,13 +9,20 @@ from typing import Any
 
 import grpc
 from caravel.common.v1 import recipient_pb2
-from caravel.providers.v1 import disputes_pb2, providers_pb2, providers_pb2_grpc, rails_pb2
+from caravel.providers.v1 import (
+    deployments_pb2,
+    providers_pb2,
+    providers_pb2_grpc,
+    rails_pb2,
+)
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.payments.mesh.breakers import list_breakers
 from services.payments.mesh.calls import read_money, write_money
-from services.payments.mesh.disputes import read_dispute
+from services.payments.mesh.disputes import look_up_claim, read_dispute
 from services.payments.mesh.ports import (
+    BreakerState,
     EventPage,
     Holder,
     HolderQuery,
@@ -32,7 +39,6 @@ from services.payments.model.payer import NextAction
 from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import (
     CALL,
-    CLAIM_CALL_SECONDS,
     CORRIDORS_CALL_SECONDS,
     LISTING_CALL_SECONDS,
     OPERATION,
@@ -43,7 +49,7 @@ from services.payments.model.timing import (
 )
 from services.shared.corridors import CorridorFiles
 from services.shared.deployment import Deployment
-from services.shared.errors import DomainError, Invalid, Unavailable
+from services.shared.errors import DomainError, Invalid
 from services.shared.grpc_client import call_metadata, refusals_as_errors
 from services.shared.grpc_status import from_status
 from services.shared.log import get_logger
@@ -58,7 +64,7 @@ _KINDS = {
 }
 _STEPS = {kind: step for step, kind in _KINDS.items()}
 _RECIPIENT_KINDS = {recipient_pb2.RecipientKind.Value(kind.name): kind for kind in RecipientKind}
-_DEPLOYMENTS = {providers_pb2.Deployment.Value(one.name): one for one in Deployment}
+_DEPLOYMENTS = {deployments_pb2.Deployment.Value(one.name): one for one in Deployment}
 _OPERATION_TIMEOUT = Duration(seconds=int(OPERATION.total_seconds()))
 _CALL_SECONDS = CALL.total_seconds()
 _RESOLVING = Duration(seconds=int(RESOLVING.total_seconds()))
@@ -150,19 +156,11 @@ class GrpcProviders:
 
     async def look_up_dispute(self, provider: str, provider_reference: str) -> DisputeReport | None:
         """See Providers.look_up_dispute."""
-        request = disputes_pb2.LookUpDisputeRequest(
-            provider=provider, provider_reference=provider_reference
-        )
-        async with refusals_as_errors("providers"):
-            response = await self._stub.LookUpDispute(
-                request, timeout=CLAIM_CALL_SECONDS, metadata=call_metadata()
-            )
-        if not response.HasField("dispute"):
-            return None
-        report = read_dispute(response.dispute)
-        if report is None:
-            raise Unavailable("providers speaks of a kind of dispute that is not known here.")
-        return report
+        return await look_up_claim(self._stub, provider, provider_reference)
+
+    async def breakers(self) -> Sequence[BreakerState]:
+        """See Providers.breakers."""
+        return await list_breakers(self._stub)
 
     async def resolve(self, query: HolderQuery) -> Holder:
         """See Providers.resolve."""

@@ -74,7 +74,14 @@ def open_servicers(
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
         SearchServicer(Searching(stores.search, declared), Watching(stores.changes)),
         OverviewServicer(
-            Overviewing(stores.overview, rates, current, declared, SystemClock()),
+            Overviewing(
+                stores.overview,
+                rates,
+                current,
+                declared,
+                SystemClock(),
+                breakers=providers.breakers,
+            ),
             stores.endpoints,
         ),
         CorridorVersionServicer(corridors),

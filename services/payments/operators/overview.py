@@ -2,13 +2,13 @@
 of one."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from services.payments.engine.overdue import OverdueCount
-from services.payments.mesh.ports import CurrentCorridors, RateQuery, Rates
+from services.payments.mesh.ports import BreakerState, CurrentCorridors, RateQuery, Rates
 from services.payments.model.attempt import Capabilities
 from services.payments.model.progress import ExpectedTime, expected_times
 from services.payments.model.quote import RateTrail
@@ -115,10 +115,13 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The same, with the rate of each corridor or why there is none."""
+    """The same, with the rate of each corridor or why there is none, and what each provider is
+    sent."""
 
     standing: Standing
     rates: Mapping[str, RateTrail | DomainError]
+    # None where providers does not answer.
+    breakers: Sequence[BreakerState] | None
 
 
 class OverviewStore(Protocol):
@@ -139,6 +142,8 @@ class Overviewing:
         corridors: CurrentCorridors,
         declared: Callable[[], Mapping[str, Capabilities]],
         clock: Clock,
+        *,
+        breakers: Callable[[], Awaitable[Sequence[BreakerState]]],
     ) -> None:
         """declared gives the newest declarations of the providers."""
         self._store = store
@@ -146,6 +151,7 @@ class Overviewing:
         self._corridors = corridors
         self._declared = declared
         self._clock = clock
+        self._breakers = breakers
         self._reading = asyncio.Lock()
         self._kept: tuple[datetime, Overview] | None = None
 
@@ -170,4 +176,14 @@ class Overviewing:
             )
         except DomainError as error:
             rates = [error] * len(ids)
-        return Overview(standing=standing, rates=dict(zip(ids, rates, strict=True)))
+        return Overview(
+            standing=standing,
+            rates=dict(zip(ids, rates, strict=True)),
+            breakers=await self._sent(),
+        )
+
+    async def _sent(self) -> Sequence[BreakerState] | None:
+        try:
+            return await self._breakers()
+        except DomainError:
+            return None

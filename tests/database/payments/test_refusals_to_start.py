@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from caravel.providers.v1 import providers_pb2, providers_pb2_grpc
+from caravel.providers.v1 import deployments_pb2, providers_pb2, providers_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
 from services.shared.db import DURABILITY
@@ -145,7 +145,7 @@ class _Providers(providers_pb2_grpc.ProviderServiceServicer):
     """Says only which deployment it is, and what its providers declare."""
 
     def __init__(
-        self, *declared: providers_pb2.Capabilities, deployment: providers_pb2.Deployment
+        self, *declared: providers_pb2.Capabilities, deployment: deployments_pb2.Deployment
     ) -> None:
         self._said = providers_pb2.ListProvidersResponse(deployment=deployment, providers=declared)
 
@@ -171,23 +171,23 @@ async def running(providers: _Providers) -> AsyncIterator[str]:
 @pytest.mark.parametrize(
     ("module", "ours", "theirs"),
     [
-        (PROCESSES[0], "sandbox", providers_pb2.STAGING),
-        (PROCESSES[0], "sandbox", providers_pb2.LIVE),
-        (PROCESSES[0], "staging", providers_pb2.LIVE),
-        (PROCESSES[0], "live", providers_pb2.STAGING),
-        (PROCESSES[0], "live", providers_pb2.SANDBOX),
+        (PROCESSES[0], "sandbox", deployments_pb2.STAGING),
+        (PROCESSES[0], "sandbox", deployments_pb2.LIVE),
+        (PROCESSES[0], "staging", deployments_pb2.LIVE),
+        (PROCESSES[0], "live", deployments_pb2.STAGING),
+        (PROCESSES[0], "live", deployments_pb2.SANDBOX),
         (PROCESSES[1], "sandbox", providers_pb2.DEPLOYMENT_UNSPECIFIED),
-        (PROCESSES[1], "staging", providers_pb2.SANDBOX),
-        (PROCESSES[1], "staging", providers_pb2.LIVE),
-        (PROCESSES[1], "live", providers_pb2.STAGING),
-        (PROCESSES[1], "live", providers_pb2.SANDBOX),
+        (PROCESSES[1], "staging", deployments_pb2.SANDBOX),
+        (PROCESSES[1], "staging", deployments_pb2.LIVE),
+        (PROCESSES[1], "live", deployments_pb2.STAGING),
+        (PROCESSES[1], "live", deployments_pb2.SANDBOX),
     ],
 )
 async def test_providers_of_another_deployment_are_refused_in_one_sentence(
     database: Database,
     module: str,
     ours: str,
-    theirs: providers_pb2.Deployment,
+    theirs: deployments_pb2.Deployment,
     tmp_path: Path,
 ) -> None:
     async with running(_Providers(deployment=theirs)) as target:
@@ -199,7 +199,7 @@ async def test_providers_of_another_deployment_are_refused_in_one_sentence(
             PROVIDERS_TARGET=target,
         )
 
-    known = providers_pb2.Deployment.Name(theirs).lower()
+    known = deployments_pb2.Deployment.Name(theirs).lower()
     assert said == (
         f"{module.rsplit('.', 1)[1]} cannot start: DEPLOYMENT is {ours} here and "
         f"{known.replace('deployment_unspecified', 'unknown')} at providers; give both the same\n"
@@ -236,7 +236,7 @@ async def test_a_worker_refuses_providers_whose_times_do_not_fit(database: Datab
         unknown_hold_after=Duration(seconds=60),
         key_lifetime=Duration(seconds=3600),
     )
-    async with running(_Providers(hasty, deployment=providers_pb2.SANDBOX)) as target:
+    async with running(_Providers(hasty, deployment=deployments_pb2.SANDBOX)) as target:
         said = await complaint(PROCESSES[1], DATABASE_URL=database.url, PROVIDERS_TARGET=target)
 
     assert said.startswith(

@@ -287,3 +287,27 @@ def test_no_more_keys_are_remembered_than_are_needed(breaker: Breaker, now: Fake
         tried(breaker, "well", fault=False) if breaker.state is State.CLOSED else None
 
     assert len(breaker._failed) <= 1024
+
+
+def test_it_says_for_how_long_it_has_had_its_state(breaker: Breaker, now: FakeMonotonic) -> None:
+    lasted = []
+
+    def look(state: State) -> None:
+        assert breaker.state is state
+        lasted.append(breaker.lasts_seconds)
+
+    now.seconds += 7
+    look(State.CLOSED)
+    record(breaker, True, True, True)
+    look(State.OPEN)
+    now.seconds += 4
+    look(State.OPEN)
+    now.seconds += 3
+    look(State.HALF_OPEN)
+    while breaker.state is State.HALF_OPEN:
+        record(breaker, False)
+    look(State.CLOSED)
+    now.seconds += 1
+    look(State.CLOSED)
+
+    assert lasted == [7, 0, 4, 2, 0, 1]

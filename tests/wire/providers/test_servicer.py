@@ -4,6 +4,7 @@ simulator behind it."""
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import grpc
 import pytest
 from aiohttp import ClientSession
 from caravel.common.v1.recipient_pb2 import RecipientKind
-from caravel.providers.v1 import disputes_pb2, providers_pb2
+from caravel.providers.v1 import breakers_pb2, deployments_pb2, disputes_pb2, providers_pb2
 from google.protobuf import duration_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -140,7 +141,7 @@ async def test_a_sandbox_says_so_and_takes_an_unsigned_event_where_the_call_allo
     result = await read_webhook(stub, "local_wallet", WALLET_EVENT, allow_unsigned=True)
 
     listed = await stub.ListProviders(providers_pb2.ListProvidersRequest())
-    assert listed.deployment == providers_pb2.SANDBOX
+    assert listed.deployment == deployments_pb2.SANDBOX
     assert result.HasField("read")
     assert not result.read.signed
 
@@ -193,7 +194,7 @@ async def test_outside_a_sandbox_no_event_passes_unsigned_whatever_the_caller_be
         "", variables={**LIVE, "CORRIDORS_DIR": str(live_corridors(tmp_path))}
     ) as stub:
         listed = await stub.ListProviders(providers_pb2.ListProvidersRequest())
-        assert listed.deployment == providers_pb2.LIVE
+        assert listed.deployment == deployments_pb2.LIVE
         result = await read_webhook(stub, "local_wallet", WALLET_EVENT, allow_unsigned=True)
 
     assert result.error.code == grpc.StatusCode.UNAUTHENTICATED.value[0]
@@ -373,3 +374,16 @@ async def test_corridor_files_are_refused_where_they_need_an_adapter_that_is_not
         said = status.message
 
     assert (words in said) and bool(words) == bool(said), said
+
+
+async def test_each_kind_of_operation_at_each_provider_has_its_breaker(stub: Any) -> None:
+    listed = (await stub.ListBreakers(breakers_pb2.ListBreakersRequest())).breakers
+
+    capable = (await stub.ListProviders(providers_pb2.ListProvidersRequest())).providers
+    assert {(one.provider, one.kind) for one in listed} == {
+        (one.provider, providers_pb2.OperationKind.Name(kind).lower())
+        for one in capable
+        for kind in one.kinds
+    }
+    assert {one.state for one in listed} == {breakers_pb2.Breaker.CLOSED}
+    assert all(one.lasts.ToTimedelta() > timedelta(0) for one in listed)

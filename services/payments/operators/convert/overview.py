@@ -28,7 +28,7 @@ def write_overview(overview: Overview) -> overview_pb2.Overview:
         completion=_write_completion(standing.completion),
         corridors=[overview_pb2.CorridorSuccess(**asdict(one)) for one in standing.corridors],
         payments_counted_from=timestamp(standing.payments_counted_from),
-        providers=[overview_pb2.ProviderSuccess(**asdict(one)) for one in standing.providers],
+        providers=_write_providers(overview),
         providers_counted_from=timestamp(standing.providers_counted_from),
         queues=[_write_queue(one) for one in standing.queues],
         inbox=[_write_inbox(one) for one in standing.inbox],
@@ -38,6 +38,21 @@ def write_overview(overview: Overview) -> overview_pb2.Overview:
         rates=[_write_rate(corridor_id, rate) for corridor_id, rate in overview.rates.items()],
         is_partial=standing.is_partial,
     )
+
+
+def _write_providers(overview: Overview) -> list[overview_pb2.ProviderSuccess]:
+    """Those with attempts, and those that are sent some or none."""
+    seen_at = overview.standing.seen_at
+    rows = {
+        (one.provider, one.step): overview_pb2.ProviderSuccess(**asdict(one))
+        for one in overview.standing.providers
+    }
+    for breaker in overview.breakers or ():
+        place = (breaker.provider, breaker.step.value)
+        row = rows.setdefault(place, overview_pb2.ProviderSuccess(provider=place[0], step=place[1]))
+        row.breaker = breaker.state
+        row.breaker_since.CopyFrom(timestamp(seen_at - breaker.lasts))
+    return [rows[place] for place in sorted(rows)]
 
 
 def _write_under_way(group: UnderWay) -> overview_pb2.UnderWay:

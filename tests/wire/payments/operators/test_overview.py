@@ -1,10 +1,15 @@
 """The overview: all payments counted as they stand."""
 
+from datetime import UTC, timedelta
+
 from caravel.payments.v1 import overview_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments.mesh.ports import BreakerState
+from services.payments.model.attempt import Step
 from services.payments.operators.store.overview import PostgresOverview
 from services.shared.corridors import CorridorUnsupported
+from services.shared.errors import Unavailable
 from tests.poison import run
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import new_payment, unknown_payout
@@ -97,3 +102,43 @@ async def test_events_that_are_not_applied_are_counted_by_provider(
 
     assert (inbox.provider, inbox.waiting, inbox.set_aside, inbox.orphans) == ("stripe", 2, 1, 1)
     assert inbox.oldest_seconds >= 60
+
+
+async def test_each_step_of_a_provider_has_its_breaker_and_since_when(
+    service: Service, engine: AsyncEngine
+) -> None:
+    await unknown_payout(engine)
+    service.providers.breaker_states = [
+        BreakerState(
+            provider="local_wallet",
+            step=Step.PAYOUT,
+            state="OPEN",
+            lasts=timedelta(seconds=40),
+        ),
+        BreakerState(provider="wise", step=Step.PAYOUT, state="CLOSED", lasts=timedelta(hours=1)),
+    ]
+
+    seen = await _seen(service)
+
+    rows = {
+        (one.provider, one.step): (one.breaker, one.HasField("breaker_since"), one.unknown)
+        for one in seen.providers
+    }
+    assert rows == {
+        ("local_wallet", "payout"): ("OPEN", True, 1),
+        ("stripe", "collection"): ("", False, 0),
+        ("wise", "payout"): ("CLOSED", True, 0),
+    }
+    since = {one.provider: one.breaker_since.ToDatetime(UTC) for one in seen.providers}
+    assert since["local_wallet"] == seen.seen_at.ToDatetime(UTC) - timedelta(seconds=40)
+
+
+async def test_breakers_that_nobody_gives_are_not_known(
+    service: Service, engine: AsyncEngine
+) -> None:
+    await unknown_payout(engine)
+    service.providers.breaker_states = Unavailable("providers is away")
+
+    seen = await _seen(service)
+
+    assert {one.breaker for one in seen.providers} == {""}

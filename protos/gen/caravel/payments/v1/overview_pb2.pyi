@@ -92,7 +92,7 @@ class Overview(_message.Message):
 
     @_builtins.property
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProviderSuccess]:
-        """How attempts end, by provider and step."""
+        """How attempts end, by provider and step, and whether more are sent."""
 
     @_builtins.property
     def providers_counted_from(self) -> _timestamp_pb2.Timestamp:
@@ -376,6 +376,8 @@ class ProviderSuccess(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
     UNKNOWN_FIELD_NUMBER: _builtins.int
+    BREAKER_FIELD_NUMBER: _builtins.int
+    BREAKER_SINCE_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """The provider, for example "flutterwave"."""
     step: _builtins.str
@@ -388,6 +390,15 @@ class ProviderSuccess(_message.Message):
     """How many are under way."""
     unknown: _builtins.int
     """How many of those have an outcome that nobody knows."""
+    breaker: _builtins.str
+    """Its breaker, by a replica of providers: "CLOSED" where all are sent, "OPEN" where none is,
+    "HALF_OPEN" where few are, to see whether they are answered. Empty where no replica has said so,
+    or the provider does not make this step any more.
+    """
+    @_builtins.property
+    def breaker_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when; absent where `breaker` is empty."""
+
     def __init__(
         self,
         *,
@@ -397,10 +408,12 @@ class ProviderSuccess(_message.Message):
         failed: _builtins.int = ...,
         open: _builtins.int = ...,
         unknown: _builtins.int = ...,
+        breaker: _builtins.str = ...,
+        breaker_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["breaker_since", b"breaker_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "open", b"open", "provider", b"provider", "step", b"step", "succeeded", b"succeeded", "unknown", b"unknown"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaker", b"breaker", "breaker_since", b"breaker_since", "failed", b"failed", "open", b"open", "provider", b"provider", "step", b"step", "succeeded", b"succeeded", "unknown", b"unknown"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

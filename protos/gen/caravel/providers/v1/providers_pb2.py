@@ -26,6 +26,8 @@ from caravel.common.v1 import corridors_pb2 as caravel_dot_common_dot_v1_dot_cor
 from caravel.common.v1 import money_pb2 as caravel_dot_common_dot_v1_dot_money__pb2
 from caravel.common.v1 import options_pb2 as caravel_dot_common_dot_v1_dot_options__pb2
 from caravel.common.v1 import recipient_pb2 as caravel_dot_common_dot_v1_dot_recipient__pb2
+from caravel.providers.v1 import breakers_pb2 as caravel_dot_providers_dot_v1_dot_breakers__pb2
+from caravel.providers.v1 import deployments_pb2 as caravel_dot_providers_dot_v1_dot_deployments__pb2
 from caravel.providers.v1 import disputes_pb2 as caravel_dot_providers_dot_v1_dot_disputes__pb2
 from caravel.providers.v1 import rails_pb2 as caravel_dot_providers_dot_v1_dot_rails__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
@@ -33,7 +35,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$caravel/providers/v1/providers.proto\x12\x14\x63\x61ravel.providers.v1\x1a!caravel/common/v1/corridors.proto\x1a\x1d\x63\x61ravel/common/v1/money.proto\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a!caravel/common/v1/recipient.proto\x1a#caravel/providers/v1/disputes.proto\x1a caravel/providers/v1/rails.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x8c\x03\n\tOperation\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12\x0b\n\x03key\x18\x03 \x01(\t\x12(\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x16\n\x0etransaction_id\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x16\n\x0epayment_method\x18\x07 \x01(\t\x12/\n\trecipient\x18\x08 \x01(\x0b\x32\x1c.caravel.common.v1.Recipient\x12\x1a\n\x12provider_reference\x18\t \x01(\t\x12\x10\n\x08trace_id\x18\n \x01(\t\x12\x1c\n\x14\x63ollection_reference\x18\x0b \x01(\t\x12/\n\x0bpayer_until\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreturn_url\x18\r \x01(\t\"(\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xc9\x02\n\x0fOperationResult\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.caravel.providers.v1.Outcome\x12\x1a\n\x12provider_reference\x18\x03 \x01(\t\x12(\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12.\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1d.caravel.providers.v1.Failure\x12\x1b\n\x13retry_after_seconds\x18\x06 \x01(\x05\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0bnext_action\x18\x08 \x01(\x0b\x32 .caravel.providers.v1.NextAction\">\n\nNextAction\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\"\xac\x01\n\x0e\x45xecuteRequest\x12\x33\n\noperations\x18\x01 \x03(\x0b\x32\x1f.caravel.providers.v1.Operation\x12\x34\n\x11operation_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0bsend_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\rLookUpRequest\x12\x33\n\noperations\x18\x01 \x03(\x0b\x32\x1f.caravel.providers.v1.Operation\x12\x34\n\x11operation_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd0\x01\n\x0fIncomingWebhook\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x43\n\x07headers\x18\x02 \x03(\x0b\x32\x32.caravel.providers.v1.IncomingWebhook.HeadersEntry\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x16\n\x0e\x61llow_unsigned\x18\x04 \x01(\x08\x12\x10\n\x08trace_id\x18\x05 \x01(\t\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb1\x03\n\x0cWebhookEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\t\x12\x31\n\x04kind\x18\x05 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12.\n\x07outcome\x18\x06 \x01(\x0e\x32\x1d.caravel.providers.v1.Outcome\x12\x1a\n\x12provider_reference\x18\x07 \x01(\t\x12(\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12.\n\x07\x66\x61ilure\x18\t \x01(\x0b\x32\x1d.caravel.providers.v1.Failure\x12/\n\x0boccurred_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14\x63ollection_reference\x18\x14 \x01(\t\x12.\n\x07\x64ispute\x18\x15 \x01(\x0b\x32\x1d.caravel.providers.v1.Dispute\"T\n\x0f\x41\x63\x63\x65ptedWebhook\x12\x31\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".caravel.providers.v1.WebhookEvent\x12\x0e\n\x06signed\x18\x02 \x01(\x08\"N\n\x13ReadWebhooksRequest\x12\x37\n\x08webhooks\x18\x01 \x03(\x0b\x32%.caravel.providers.v1.IncomingWebhook\"u\n\rWebhookResult\x12\x35\n\x04read\x18\x01 \x01(\x0b\x32%.caravel.providers.v1.AcceptedWebhookH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"L\n\x14ReadWebhooksResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.caravel.providers.v1.WebhookResult\"^\n\x11ListEventsRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04page\x18\x03 \x01(\t\"\x81\x01\n\x0bListedEvent\x12\x33\n\x06result\x18\x01 \x01(\x0b\x32#.caravel.providers.v1.WebhookResult\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x12ListEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.caravel.providers.v1.ListedEvent\x12\x11\n\tnext_page\x18\x02 \x01(\t\"\xac\x01\n\x15ListOperationsRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04page\x18\x04 \x01(\t\x12\x15\n\rexpected_keys\x18\x05 \x03(\t\"k\n\x0fListedOperation\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1a\n\x12provider_reference\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x16ListOperationsResponse\x12\x39\n\noperations\x18\x01 \x03(\x0b\x32%.caravel.providers.v1.ListedOperation\x12\x11\n\tnext_page\x18\x02 \x01(\t\"\x91\x07\n\x0c\x43\x61pabilities\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x32\n\x05kinds\x18\x02 \x03(\x0e\x32#.caravel.providers.v1.OperationKind\x12/\n\x0ckey_lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x07look_up\x18\x04 \x01(\x0e\x32$.caravel.providers.v1.LookUpStrength\x12.\n\x0blook_up_lag\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11\x65vent_is_evidence\x18\x06 \x01(\x08\x12\x11\n\tkey_scope\x18\x07 \x01(\t\x12\x39\n\rerror_caching\x18\x08 \x01(\x0e\x32\".caravel.providers.v1.ErrorCaching\x12\x45\n\x13\x64uplicate_reference\x18\t \x01(\x0e\x32(.caravel.providers.v1.DuplicateReference\x12\x36\n\x13success_final_after\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12K\n\x16webhook_authentication\x18\x0b \x01(\x0e\x32+.caravel.providers.v1.WebhookAuthentication\x12\x1b\n\x13\x64\x65\x66initive_failures\x18\x0c \x03(\t\x12\x35\n\x12unknown_hold_after\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10passing_failures\x18\x0e \x03(\t\x12:\n\x0e\x65xpected_times\x18\x0f \x03(\x0b\x32\".caravel.providers.v1.ExpectedTime\x12\x1a\n\x12recipient_failures\x18\x11 \x03(\t\x12)\n\x05rails\x18\x10 \x03(\x0b\x32\x1a.caravel.providers.v1.Rail\x12\x32\n\x08resolves\x18\x12 \x03(\x0b\x32 .caravel.providers.v1.Resolvable\x12\x14\n\x0clists_events\x18\x13 \x01(\x08\x12\x19\n\x11looks_up_disputes\x18\x14 \x01(\x08\x12\x18\n\x10lists_operations\x18\x15 \x01(\x08\"l\n\x0c\x45xpectedTime\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12)\n\x06within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa0\x01\n\x17ResolveRecipientRequest\x12\x11\n\tproviders\x18\x01 \x03(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.caravel.common.v1.Recipient\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"e\n\x18ResolveRecipientResponse\x12\x34\n\nresolution\x18\x01 \x01(\x0e\x32 .caravel.providers.v1.Resolution\x12\x13\n\x0bholder_name\x18\x02 \x01(\t\"\x16\n\x14ListProvidersRequest\"\x93\x01\n\x15ListProvidersResponse\x12\x35\n\tproviders\x18\x01 \x03(\x0b\x32\".caravel.providers.v1.Capabilities\x12\x34\n\ndeployment\x18\x03 \x01(\x0e\x32 .caravel.providers.v1.DeploymentJ\x04\x08\x02\x10\x03R\x07sandbox\"G\n\x15\x43heckCorridorsRequest\x12.\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1f.caravel.common.v1.CorridorFile\"\x18\n\x16\x43heckCorridorsResponse*W\n\rOperationKind\x12\x1e\n\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nCOLLECTION\x10\x01\x12\n\n\x06PAYOUT\x10\x02\x12\n\n\x06REFUND\x10\x03*~\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\x0b\n\x07PENDING\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\x0b\n\x07UNKNOWN\x10\x04\x12\n\n\x06\x41\x42SENT\x10\x05\x12\x0c\n\x08NOT_SENT\x10\x06\x12\x0b\n\x07REFUSED\x10\x07*V\n\x0eLookUpStrength\x12 \n\x1cLOOK_UP_STRENGTH_UNSPECIFIED\x10\x00\x12\n\n\x06STRONG\x10\x01\x12\x0c\n\x08\x45VENTUAL\x10\x02\x12\x08\n\x04NONE\x10\x03*W\n\x0c\x45rrorCaching\x12\x1d\n\x19\x45RROR_CACHING_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45RRORS_NOT_CACHED\x10\x01\x12\x11\n\rERRORS_CACHED\x10\x02*m\n\x12\x44uplicateReference\x12#\n\x1f\x44UPLICATE_REFERENCE_UNSPECIFIED\x10\x00\x12\x0b\n\x07REJECTS\x10\x01\x12\x14\n\x10RETURNS_ORIGINAL\x10\x02\x12\x0f\n\x0b\x43REATES_NEW\x10\x03*r\n\x15WebhookAuthentication\x12&\n\"WEBHOOK_AUTHENTICATION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42ODY_SIGNATURE\x10\x01\x12\x10\n\x0cSHARED_VALUE\x10\x02\x12\x0b\n\x07NOTHING\x10\x03*R\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\t\n\x05\x46OUND\x10\x01\x12\r\n\tNOT_FOUND\x10\x02\x12\x0e\n\nUNANSWERED\x10\x03*L\n\nDeployment\x12\x1a\n\x16\x44\x45PLOYMENT_UNSPECIFIED\x10\x00\x12\x0b\n\x07SANDBOX\x10\x01\x12\x0b\n\x07STAGING\x10\x02\x12\x08\n\x04LIVE\x10\x03\x32\xed\x08\n\x0fProviderService\x12h\n\x07\x45xecute\x12$.caravel.providers.v1.ExecuteRequest\x1a%.caravel.providers.v1.OperationResult\"\x0e\xa2\xb5\x18\n\x08\x04\x1a\x06worker0\x01\x12p\n\x06LookUp\x12#.caravel.providers.v1.LookUpRequest\x1a%.caravel.providers.v1.OperationResult\"\x18\xa2\xb5\x18\x14\x08\x04\x1a\x08payments\x1a\x06worker0\x01\x12w\n\x0cReadWebhooks\x12).caravel.providers.v1.ReadWebhooksRequest\x1a*.caravel.providers.v1.ReadWebhooksResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08payments\x12o\n\nListEvents\x12\'.caravel.providers.v1.ListEventsRequest\x1a(.caravel.providers.v1.ListEventsResponse\"\x0e\xa2\xb5\x18\n\x08\x04\x1a\x06worker\x12\x85\x01\n\x0eListOperations\x12+.caravel.providers.v1.ListOperationsRequest\x1a,.caravel.providers.v1.ListOperationsResponse\"\x18\xa2\xb5\x18\x14\x08\x04\x1a\x08payments\x1a\x06worker\x12x\n\rLookUpDispute\x12*.caravel.providers.v1.LookUpDisputeRequest\x1a+.caravel.providers.v1.LookUpDisputeResponse\"\x0e\xa2\xb5\x18\n\x08\x04\x1a\x06worker\x12\x83\x01\n\x10ResolveRecipient\x12-.caravel.providers.v1.ResolveRecipientRequest\x1a..caravel.providers.v1.ResolveRecipientResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08payments\x12\x8c\x01\n\rListProviders\x12*.caravel.providers.v1.ListProvidersRequest\x1a+.caravel.providers.v1.ListProvidersResponse\"\"\xa2\xb5\x18\x1e\x08\x04\x1a\x08payments\x1a\x06worker\x1a\x08operator\x12}\n\x0e\x43heckCorridors\x12+.caravel.providers.v1.CheckCorridorsRequest\x1a,.caravel.providers.v1.CheckCorridorsResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08paymentsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$caravel/providers/v1/providers.proto\x12\x14\x63\x61ravel.providers.v1\x1a!caravel/common/v1/corridors.proto\x1a\x1d\x63\x61ravel/common/v1/money.proto\x1a\x1f\x63\x61ravel/common/v1/options.proto\x1a!caravel/common/v1/recipient.proto\x1a#caravel/providers/v1/breakers.proto\x1a&caravel/providers/v1/deployments.proto\x1a#caravel/providers/v1/disputes.proto\x1a caravel/providers/v1/rails.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x8c\x03\n\tOperation\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12\x0b\n\x03key\x18\x03 \x01(\t\x12(\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12\x16\n\x0etransaction_id\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x16\n\x0epayment_method\x18\x07 \x01(\t\x12/\n\trecipient\x18\x08 \x01(\x0b\x32\x1c.caravel.common.v1.Recipient\x12\x1a\n\x12provider_reference\x18\t \x01(\t\x12\x10\n\x08trace_id\x18\n \x01(\t\x12\x1c\n\x14\x63ollection_reference\x18\x0b \x01(\t\x12/\n\x0bpayer_until\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nreturn_url\x18\r \x01(\t\"(\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xc9\x02\n\x0fOperationResult\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.caravel.providers.v1.Outcome\x12\x1a\n\x12provider_reference\x18\x03 \x01(\t\x12(\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12.\n\x07\x66\x61ilure\x18\x05 \x01(\x0b\x32\x1d.caravel.providers.v1.Failure\x12\x1b\n\x13retry_after_seconds\x18\x06 \x01(\x05\x12/\n\x0boccurred_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0bnext_action\x18\x08 \x01(\x0b\x32 .caravel.providers.v1.NextAction\">\n\nNextAction\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\"\xac\x01\n\x0e\x45xecuteRequest\x12\x33\n\noperations\x18\x01 \x03(\x0b\x32\x1f.caravel.providers.v1.Operation\x12\x34\n\x11operation_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0bsend_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\rLookUpRequest\x12\x33\n\noperations\x18\x01 \x03(\x0b\x32\x1f.caravel.providers.v1.Operation\x12\x34\n\x11operation_timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xd0\x01\n\x0fIncomingWebhook\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x43\n\x07headers\x18\x02 \x03(\x0b\x32\x32.caravel.providers.v1.IncomingWebhook.HeadersEntry\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x16\n\x0e\x61llow_unsigned\x18\x04 \x01(\x08\x12\x10\n\x08trace_id\x18\x05 \x01(\t\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb1\x03\n\x0cWebhookEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x16\n\x0etransaction_id\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\t\x12\x31\n\x04kind\x18\x05 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12.\n\x07outcome\x18\x06 \x01(\x0e\x32\x1d.caravel.providers.v1.Outcome\x12\x1a\n\x12provider_reference\x18\x07 \x01(\t\x12(\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x18.caravel.common.v1.Money\x12.\n\x07\x66\x61ilure\x18\t \x01(\x0b\x32\x1d.caravel.providers.v1.Failure\x12/\n\x0boccurred_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14\x63ollection_reference\x18\x14 \x01(\t\x12.\n\x07\x64ispute\x18\x15 \x01(\x0b\x32\x1d.caravel.providers.v1.Dispute\"T\n\x0f\x41\x63\x63\x65ptedWebhook\x12\x31\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".caravel.providers.v1.WebhookEvent\x12\x0e\n\x06signed\x18\x02 \x01(\x08\"N\n\x13ReadWebhooksRequest\x12\x37\n\x08webhooks\x18\x01 \x03(\x0b\x32%.caravel.providers.v1.IncomingWebhook\"u\n\rWebhookResult\x12\x35\n\x04read\x18\x01 \x01(\x0b\x32%.caravel.providers.v1.AcceptedWebhookH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"L\n\x14ReadWebhooksResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.caravel.providers.v1.WebhookResult\"^\n\x11ListEventsRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04page\x18\x03 \x01(\t\"\x81\x01\n\x0bListedEvent\x12\x33\n\x06result\x18\x01 \x01(\x0b\x32#.caravel.providers.v1.WebhookResult\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x12ListEventsResponse\x12\x31\n\x06\x65vents\x18\x01 \x03(\x0b\x32!.caravel.providers.v1.ListedEvent\x12\x11\n\tnext_page\x18\x02 \x01(\t\"\xac\x01\n\x15ListOperationsRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04page\x18\x04 \x01(\t\x12\x15\n\rexpected_keys\x18\x05 \x03(\t\"k\n\x0fListedOperation\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1a\n\x12provider_reference\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"f\n\x16ListOperationsResponse\x12\x39\n\noperations\x18\x01 \x03(\x0b\x32%.caravel.providers.v1.ListedOperation\x12\x11\n\tnext_page\x18\x02 \x01(\t\"\x91\x07\n\x0c\x43\x61pabilities\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x32\n\x05kinds\x18\x02 \x03(\x0e\x32#.caravel.providers.v1.OperationKind\x12/\n\x0ckey_lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x07look_up\x18\x04 \x01(\x0e\x32$.caravel.providers.v1.LookUpStrength\x12.\n\x0blook_up_lag\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11\x65vent_is_evidence\x18\x06 \x01(\x08\x12\x11\n\tkey_scope\x18\x07 \x01(\t\x12\x39\n\rerror_caching\x18\x08 \x01(\x0e\x32\".caravel.providers.v1.ErrorCaching\x12\x45\n\x13\x64uplicate_reference\x18\t \x01(\x0e\x32(.caravel.providers.v1.DuplicateReference\x12\x36\n\x13success_final_after\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12K\n\x16webhook_authentication\x18\x0b \x01(\x0e\x32+.caravel.providers.v1.WebhookAuthentication\x12\x1b\n\x13\x64\x65\x66initive_failures\x18\x0c \x03(\t\x12\x35\n\x12unknown_hold_after\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10passing_failures\x18\x0e \x03(\t\x12:\n\x0e\x65xpected_times\x18\x0f \x03(\x0b\x32\".caravel.providers.v1.ExpectedTime\x12\x1a\n\x12recipient_failures\x18\x11 \x03(\t\x12)\n\x05rails\x18\x10 \x03(\x0b\x32\x1a.caravel.providers.v1.Rail\x12\x32\n\x08resolves\x18\x12 \x03(\x0b\x32 .caravel.providers.v1.Resolvable\x12\x14\n\x0clists_events\x18\x13 \x01(\x08\x12\x19\n\x11looks_up_disputes\x18\x14 \x01(\x08\x12\x18\n\x10lists_operations\x18\x15 \x01(\x08\"l\n\x0c\x45xpectedTime\x12\x31\n\x04kind\x18\x01 \x01(\x0e\x32#.caravel.providers.v1.OperationKind\x12)\n\x06within\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xa0\x01\n\x17ResolveRecipientRequest\x12\x11\n\tproviders\x18\x01 \x03(\t\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12/\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.caravel.common.v1.Recipient\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"e\n\x18ResolveRecipientResponse\x12\x34\n\nresolution\x18\x01 \x01(\x0e\x32 .caravel.providers.v1.Resolution\x12\x13\n\x0bholder_name\x18\x02 \x01(\t\"\x16\n\x14ListProvidersRequest\"\x93\x01\n\x15ListProvidersResponse\x12\x35\n\tproviders\x18\x01 \x03(\x0b\x32\".caravel.providers.v1.Capabilities\x12\x34\n\ndeployment\x18\x03 \x01(\x0e\x32 .caravel.providers.v1.DeploymentJ\x04\x08\x02\x10\x03R\x07sandbox\"G\n\x15\x43heckCorridorsRequest\x12.\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1f.caravel.common.v1.CorridorFile\"\x18\n\x16\x43heckCorridorsResponse*W\n\rOperationKind\x12\x1e\n\x1aOPERATION_KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nCOLLECTION\x10\x01\x12\n\n\x06PAYOUT\x10\x02\x12\n\n\x06REFUND\x10\x03*~\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\r\n\tSUCCEEDED\x10\x01\x12\x0b\n\x07PENDING\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x12\x0b\n\x07UNKNOWN\x10\x04\x12\n\n\x06\x41\x42SENT\x10\x05\x12\x0c\n\x08NOT_SENT\x10\x06\x12\x0b\n\x07REFUSED\x10\x07*V\n\x0eLookUpStrength\x12 \n\x1cLOOK_UP_STRENGTH_UNSPECIFIED\x10\x00\x12\n\n\x06STRONG\x10\x01\x12\x0c\n\x08\x45VENTUAL\x10\x02\x12\x08\n\x04NONE\x10\x03*W\n\x0c\x45rrorCaching\x12\x1d\n\x19\x45RROR_CACHING_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45RRORS_NOT_CACHED\x10\x01\x12\x11\n\rERRORS_CACHED\x10\x02*m\n\x12\x44uplicateReference\x12#\n\x1f\x44UPLICATE_REFERENCE_UNSPECIFIED\x10\x00\x12\x0b\n\x07REJECTS\x10\x01\x12\x14\n\x10RETURNS_ORIGINAL\x10\x02\x12\x0f\n\x0b\x43REATES_NEW\x10\x03*r\n\x15WebhookAuthentication\x12&\n\"WEBHOOK_AUTHENTICATION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42ODY_SIGNATURE\x10\x01\x12\x10\n\x0cSHARED_VALUE\x10\x02\x12\x0b\n\x07NOTHING\x10\x03*R\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\t\n\x05\x46OUND\x10\x01\x12\r\n\tNOT_FOUND\x10\x02\x12\x0e\n\nUNANSWERED\x10\x03\x32\xe6\t\n\x0fProviderService\x12h\n\x07\x45xecute\x12$.caravel.providers.v1.ExecuteRequest\x1a%.caravel.providers.v1.OperationResult\"\x0e\xa2\xb5\x18\n\x08\x04\x1a\x06worker0\x01\x12p\n\x06LookUp\x12#.caravel.providers.v1.LookUpRequest\x1a%.caravel.providers.v1.OperationResult\"\x18\xa2\xb5\x18\x14\x08\x04\x1a\x08payments\x1a\x06worker0\x01\x12w\n\x0cReadWebhooks\x12).caravel.providers.v1.ReadWebhooksRequest\x1a*.caravel.providers.v1.ReadWebhooksResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08payments\x12o\n\nListEvents\x12\'.caravel.providers.v1.ListEventsRequest\x1a(.caravel.providers.v1.ListEventsResponse\"\x0e\xa2\xb5\x18\n\x08\x04\x1a\x06worker\x12\x85\x01\n\x0eListOperations\x12+.caravel.providers.v1.ListOperationsRequest\x1a,.caravel.providers.v1.ListOperationsResponse\"\x18\xa2\xb5\x18\x14\x08\x04\x1a\x08payments\x1a\x06worker\x12x\n\rLookUpDispute\x12*.caravel.providers.v1.LookUpDisputeRequest\x1a+.caravel.providers.v1.LookUpDisputeResponse\"\x0e\xa2\xb5\x18\n\x08\x04\x1a\x06worker\x12\x83\x01\n\x10ResolveRecipient\x12-.caravel.providers.v1.ResolveRecipientRequest\x1a..caravel.providers.v1.ResolveRecipientResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08payments\x12\x8c\x01\n\rListProviders\x12*.caravel.providers.v1.ListProvidersRequest\x1a+.caravel.providers.v1.ListProvidersResponse\"\"\xa2\xb5\x18\x1e\x08\x04\x1a\x08payments\x1a\x06worker\x1a\x08operator\x12w\n\x0cListBreakers\x12).caravel.providers.v1.ListBreakersRequest\x1a*.caravel.providers.v1.ListBreakersResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08payments\x12}\n\x0e\x43heckCorridors\x12+.caravel.providers.v1.CheckCorridorsRequest\x1a,.caravel.providers.v1.CheckCorridorsResponse\"\x10\xa2\xb5\x18\x0c\x08\x04\x1a\x08paymentsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,78 +60,78 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDERSERVICE'].methods_by_name['ResolveRecipient']._serialized_options = b'\242\265\030\014\010\004\032\010payments'
   _globals['_PROVIDERSERVICE'].methods_by_name['ListProviders']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['ListProviders']._serialized_options = b'\242\265\030\036\010\004\032\010payments\032\006worker\032\010operator'
+  _globals['_PROVIDERSERVICE'].methods_by_name['ListBreakers']._loaded_options = None
+  _globals['_PROVIDERSERVICE'].methods_by_name['ListBreakers']._serialized_options = b'\242\265\030\014\010\004\032\010payments'
   _globals['_PROVIDERSERVICE'].methods_by_name['CheckCorridors']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['CheckCorridors']._serialized_options = b'\242\265\030\014\010\004\032\010payments'
-  _globals['_OPERATIONKIND']._serialized_start=4776
-  _globals['_OPERATIONKIND']._serialized_end=4863
-  _globals['_OUTCOME']._serialized_start=4865
-  _globals['_OUTCOME']._serialized_end=4991
-  _globals['_LOOKUPSTRENGTH']._serialized_start=4993
-  _globals['_LOOKUPSTRENGTH']._serialized_end=5079
-  _globals['_ERRORCACHING']._serialized_start=5081
-  _globals['_ERRORCACHING']._serialized_end=5168
-  _globals['_DUPLICATEREFERENCE']._serialized_start=5170
-  _globals['_DUPLICATEREFERENCE']._serialized_end=5279
-  _globals['_WEBHOOKAUTHENTICATION']._serialized_start=5281
-  _globals['_WEBHOOKAUTHENTICATION']._serialized_end=5395
-  _globals['_RESOLUTION']._serialized_start=5397
-  _globals['_RESOLUTION']._serialized_end=5479
-  _globals['_DEPLOYMENT']._serialized_start=5481
-  _globals['_DEPLOYMENT']._serialized_end=5557
-  _globals['_OPERATION']._serialized_start=358
-  _globals['_OPERATION']._serialized_end=754
-  _globals['_FAILURE']._serialized_start=756
-  _globals['_FAILURE']._serialized_end=796
-  _globals['_OPERATIONRESULT']._serialized_start=799
-  _globals['_OPERATIONRESULT']._serialized_end=1128
-  _globals['_NEXTACTION']._serialized_start=1130
-  _globals['_NEXTACTION']._serialized_end=1192
-  _globals['_EXECUTEREQUEST']._serialized_start=1195
-  _globals['_EXECUTEREQUEST']._serialized_end=1367
-  _globals['_LOOKUPREQUEST']._serialized_start=1369
-  _globals['_LOOKUPREQUEST']._serialized_end=1491
-  _globals['_INCOMINGWEBHOOK']._serialized_start=1494
-  _globals['_INCOMINGWEBHOOK']._serialized_end=1702
-  _globals['_INCOMINGWEBHOOK_HEADERSENTRY']._serialized_start=1656
-  _globals['_INCOMINGWEBHOOK_HEADERSENTRY']._serialized_end=1702
-  _globals['_WEBHOOKEVENT']._serialized_start=1705
-  _globals['_WEBHOOKEVENT']._serialized_end=2138
-  _globals['_ACCEPTEDWEBHOOK']._serialized_start=2140
-  _globals['_ACCEPTEDWEBHOOK']._serialized_end=2224
-  _globals['_READWEBHOOKSREQUEST']._serialized_start=2226
-  _globals['_READWEBHOOKSREQUEST']._serialized_end=2304
-  _globals['_WEBHOOKRESULT']._serialized_start=2306
-  _globals['_WEBHOOKRESULT']._serialized_end=2423
-  _globals['_READWEBHOOKSRESPONSE']._serialized_start=2425
-  _globals['_READWEBHOOKSRESPONSE']._serialized_end=2501
-  _globals['_LISTEVENTSREQUEST']._serialized_start=2503
-  _globals['_LISTEVENTSREQUEST']._serialized_end=2597
-  _globals['_LISTEDEVENT']._serialized_start=2600
-  _globals['_LISTEDEVENT']._serialized_end=2729
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=2731
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=2821
-  _globals['_LISTOPERATIONSREQUEST']._serialized_start=2824
-  _globals['_LISTOPERATIONSREQUEST']._serialized_end=2996
-  _globals['_LISTEDOPERATION']._serialized_start=2998
-  _globals['_LISTEDOPERATION']._serialized_end=3105
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=3107
-  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=3209
-  _globals['_CAPABILITIES']._serialized_start=3212
-  _globals['_CAPABILITIES']._serialized_end=4125
-  _globals['_EXPECTEDTIME']._serialized_start=4127
-  _globals['_EXPECTEDTIME']._serialized_end=4235
-  _globals['_RESOLVERECIPIENTREQUEST']._serialized_start=4238
-  _globals['_RESOLVERECIPIENTREQUEST']._serialized_end=4398
-  _globals['_RESOLVERECIPIENTRESPONSE']._serialized_start=4400
-  _globals['_RESOLVERECIPIENTRESPONSE']._serialized_end=4501
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=4503
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=4525
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=4528
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=4675
-  _globals['_CHECKCORRIDORSREQUEST']._serialized_start=4677
-  _globals['_CHECKCORRIDORSREQUEST']._serialized_end=4748
-  _globals['_CHECKCORRIDORSRESPONSE']._serialized_start=4750
-  _globals['_CHECKCORRIDORSRESPONSE']._serialized_end=4774
-  _globals['_PROVIDERSERVICE']._serialized_start=5560
-  _globals['_PROVIDERSERVICE']._serialized_end=6693
+  _globals['_OPERATIONKIND']._serialized_start=4853
+  _globals['_OPERATIONKIND']._serialized_end=4940
+  _globals['_OUTCOME']._serialized_start=4942
+  _globals['_OUTCOME']._serialized_end=5068
+  _globals['_LOOKUPSTRENGTH']._serialized_start=5070
+  _globals['_LOOKUPSTRENGTH']._serialized_end=5156
+  _globals['_ERRORCACHING']._serialized_start=5158
+  _globals['_ERRORCACHING']._serialized_end=5245
+  _globals['_DUPLICATEREFERENCE']._serialized_start=5247
+  _globals['_DUPLICATEREFERENCE']._serialized_end=5356
+  _globals['_WEBHOOKAUTHENTICATION']._serialized_start=5358
+  _globals['_WEBHOOKAUTHENTICATION']._serialized_end=5472
+  _globals['_RESOLUTION']._serialized_start=5474
+  _globals['_RESOLUTION']._serialized_end=5556
+  _globals['_OPERATION']._serialized_start=435
+  _globals['_OPERATION']._serialized_end=831
+  _globals['_FAILURE']._serialized_start=833
+  _globals['_FAILURE']._serialized_end=873
+  _globals['_OPERATIONRESULT']._serialized_start=876
+  _globals['_OPERATIONRESULT']._serialized_end=1205
+  _globals['_NEXTACTION']._serialized_start=1207
+  _globals['_NEXTACTION']._serialized_end=1269
+  _globals['_EXECUTEREQUEST']._serialized_start=1272
+  _globals['_EXECUTEREQUEST']._serialized_end=1444
+  _globals['_LOOKUPREQUEST']._serialized_start=1446
+  _globals['_LOOKUPREQUEST']._serialized_end=1568
+  _globals['_INCOMINGWEBHOOK']._serialized_start=1571
+  _globals['_INCOMINGWEBHOOK']._serialized_end=1779
+  _globals['_INCOMINGWEBHOOK_HEADERSENTRY']._serialized_start=1733
+  _globals['_INCOMINGWEBHOOK_HEADERSENTRY']._serialized_end=1779
+  _globals['_WEBHOOKEVENT']._serialized_start=1782
+  _globals['_WEBHOOKEVENT']._serialized_end=2215
+  _globals['_ACCEPTEDWEBHOOK']._serialized_start=2217
+  _globals['_ACCEPTEDWEBHOOK']._serialized_end=2301
+  _globals['_READWEBHOOKSREQUEST']._serialized_start=2303
+  _globals['_READWEBHOOKSREQUEST']._serialized_end=2381
+  _globals['_WEBHOOKRESULT']._serialized_start=2383
+  _globals['_WEBHOOKRESULT']._serialized_end=2500
+  _globals['_READWEBHOOKSRESPONSE']._serialized_start=2502
+  _globals['_READWEBHOOKSRESPONSE']._serialized_end=2578
+  _globals['_LISTEVENTSREQUEST']._serialized_start=2580
+  _globals['_LISTEVENTSREQUEST']._serialized_end=2674
+  _globals['_LISTEDEVENT']._serialized_start=2677
+  _globals['_LISTEDEVENT']._serialized_end=2806
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=2808
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=2898
+  _globals['_LISTOPERATIONSREQUEST']._serialized_start=2901
+  _globals['_LISTOPERATIONSREQUEST']._serialized_end=3073
+  _globals['_LISTEDOPERATION']._serialized_start=3075
+  _globals['_LISTEDOPERATION']._serialized_end=3182
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_start=3184
+  _globals['_LISTOPERATIONSRESPONSE']._serialized_end=3286
+  _globals['_CAPABILITIES']._serialized_start=3289
+  _globals['_CAPABILITIES']._serialized_end=4202
+  _globals['_EXPECTEDTIME']._serialized_start=4204
+  _globals['_EXPECTEDTIME']._serialized_end=4312
+  _globals['_RESOLVERECIPIENTREQUEST']._serialized_start=4315
+  _globals['_RESOLVERECIPIENTREQUEST']._serialized_end=4475
+  _globals['_RESOLVERECIPIENTRESPONSE']._serialized_start=4477
+  _globals['_RESOLVERECIPIENTRESPONSE']._serialized_end=4578
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=4580
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=4602
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=4605
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=4752
+  _globals['_CHECKCORRIDORSREQUEST']._serialized_start=4754
+  _globals['_CHECKCORRIDORSREQUEST']._serialized_end=4825
+  _globals['_CHECKCORRIDORSRESPONSE']._serialized_start=4827
+  _globals['_CHECKCORRIDORSRESPONSE']._serialized_end=4851
+  _globals['_PROVIDERSERVICE']._serialized_start=5559
+  _globals['_PROVIDERSERVICE']._serialized_end=6813
 # @@protoc_insertion_point(module_scope)

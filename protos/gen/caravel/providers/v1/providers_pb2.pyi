@@ -8,6 +8,7 @@ record.
 from caravel.common.v1 import corridors_pb2 as _corridors_pb2
 from caravel.common.v1 import money_pb2 as _money_pb2
 from caravel.common.v1 import recipient_pb2 as _recipient_pb2
+from caravel.providers.v1 import deployments_pb2 as _deployments_pb2
 from caravel.providers.v1 import disputes_pb2 as _disputes_pb2
 from caravel.providers.v1 import rails_pb2 as _rails_pb2
 from collections import abc as _abc
@@ -248,34 +249,6 @@ NOT_FOUND: Resolution.ValueType  # 2
 UNANSWERED: Resolution.ValueType  # 3
 """No provider has answered."""
 Global___Resolution: _TypeAlias = Resolution  # noqa: Y015
-
-class _Deployment:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _DeploymentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deployment.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    DEPLOYMENT_UNSPECIFIED: _Deployment.ValueType  # 0
-    """Never sent."""
-    SANDBOX: _Deployment.ValueType  # 1
-    """Every provider is the simulator."""
-    STAGING: _Deployment.ValueType  # 2
-    """The simulator, or the providers' own test accounts."""
-    LIVE: _Deployment.ValueType  # 3
-    """Real money moves."""
-
-class Deployment(_Deployment, metaclass=_DeploymentEnumTypeWrapper):
-    """Where a service runs, and whether real money can move there."""
-
-DEPLOYMENT_UNSPECIFIED: Deployment.ValueType  # 0
-"""Never sent."""
-SANDBOX: Deployment.ValueType  # 1
-"""Every provider is the simulator."""
-STAGING: Deployment.ValueType  # 2
-"""The simulator, or the providers' own test accounts."""
-LIVE: Deployment.ValueType  # 3
-"""Real money moves."""
-Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
 
 @_typing.final
 class Operation(_message.Message):
@@ -1244,7 +1217,7 @@ class ListProvidersResponse(_message.Message):
 
     PROVIDERS_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
-    deployment: Global___Deployment.ValueType
+    deployment: _deployments_pb2.Deployment.ValueType
     """The deployment that this service is set to. Payments serves only where its own setting says the
     same.
     """
@@ -1256,7 +1229,7 @@ class ListProvidersResponse(_message.Message):
         self,
         *,
         providers: _abc.Iterable[Global___Capabilities] | None = ...,
-        deployment: Global___Deployment.ValueType = ...,
+        deployment: _deployments_pb2.Deployment.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

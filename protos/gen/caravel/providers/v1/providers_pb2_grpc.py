@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from caravel.providers.v1 import breakers_pb2 as caravel_dot_providers_dot_v1_dot_breakers__pb2
 from caravel.providers.v1 import disputes_pb2 as caravel_dot_providers_dot_v1_dot_disputes__pb2
 from caravel.providers.v1 import providers_pb2 as caravel_dot_providers_dot_v1_dot_providers__pb2
 
@@ -76,6 +77,11 @@ class ProviderServiceStub:
                 '/caravel.providers.v1.ProviderService/ListProviders',
                 request_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersRequest.SerializeToString,
                 response_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersResponse.FromString,
+                _registered_method=True)
+        self.ListBreakers = channel.unary_unary(
+                '/caravel.providers.v1.ProviderService/ListBreakers',
+                request_serializer=caravel_dot_providers_dot_v1_dot_breakers__pb2.ListBreakersRequest.SerializeToString,
+                response_deserializer=caravel_dot_providers_dot_v1_dot_breakers__pb2.ListBreakersResponse.FromString,
                 _registered_method=True)
         self.CheckCorridors = channel.unary_unary(
                 '/caravel.providers.v1.ProviderService/CheckCorridors',
@@ -161,6 +167,13 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBreakers(self, request, context):
+        """Lists the breaker of each provider and kind of operation, as this replica has it. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckCorridors(self, request, context):
         """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
         names the file and what is wrong, or the provider that is
@@ -212,6 +225,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ListProviders,
                     request_deserializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersRequest.FromString,
                     response_serializer=caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersResponse.SerializeToString,
+            ),
+            'ListBreakers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBreakers,
+                    request_deserializer=caravel_dot_providers_dot_v1_dot_breakers__pb2.ListBreakersRequest.FromString,
+                    response_serializer=caravel_dot_providers_dot_v1_dot_breakers__pb2.ListBreakersResponse.SerializeToString,
             ),
             'CheckCorridors': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckCorridors,
@@ -437,6 +455,33 @@ class ProviderService:
             '/caravel.providers.v1.ProviderService/ListProviders',
             caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersRequest.SerializeToString,
             caravel_dot_providers_dot_v1_dot_providers__pb2.ListProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBreakers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/caravel.providers.v1.ProviderService/ListBreakers',
+            caravel_dot_providers_dot_v1_dot_breakers__pb2.ListBreakersRequest.SerializeToString,
+            caravel_dot_providers_dot_v1_dot_breakers__pb2.ListBreakersResponse.FromString,
             options,
             channel_credentials,
             insecure,

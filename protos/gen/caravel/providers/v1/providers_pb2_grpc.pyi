@@ -5,6 +5,7 @@ The only service that calls the companies that move money. Stateless: payments k
 record.
 """
 
+from caravel.providers.v1 import breakers_pb2 as _breakers_pb2
 from caravel.providers.v1 import disputes_pb2 as _disputes_pb2
 from caravel.providers.v1 import providers_pb2 as _providers_pb2
 from collections import abc as _abc
@@ -77,6 +78,8 @@ class ProviderServiceStub:
     """
     ListProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]
     """Lists the registered providers with their capabilities. Idempotent."""
+    ListBreakers: _grpc.UnaryUnaryMultiCallable[_breakers_pb2.ListBreakersRequest, _breakers_pb2.ListBreakersResponse]
+    """Lists the breaker of each provider and kind of operation, as this replica has it. Idempotent."""
     CheckCorridors: _grpc.UnaryUnaryMultiCallable[_providers_pb2.CheckCorridorsRequest, _providers_pb2.CheckCorridorsResponse]
     """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
     names the file and what is wrong, or the provider that is
@@ -129,6 +132,8 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """
     ListProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListProvidersRequest, _providers_pb2.ListProvidersResponse]  # type: ignore[assignment]
     """Lists the registered providers with their capabilities. Idempotent."""
+    ListBreakers: _aio.UnaryUnaryMultiCallable[_breakers_pb2.ListBreakersRequest, _breakers_pb2.ListBreakersResponse]  # type: ignore[assignment]
+    """Lists the breaker of each provider and kind of operation, as this replica has it. Idempotent."""
     CheckCorridors: _aio.UnaryUnaryMultiCallable[_providers_pb2.CheckCorridorsRequest, _providers_pb2.CheckCorridorsResponse]  # type: ignore[assignment]
     """Checks corridor files; nothing is kept. Idempotent. Refuses with CORRIDORS_REFUSED, whose message
     names the file and what is wrong, or the provider that is
@@ -226,6 +231,14 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.ListProvidersResponse, _abc.Awaitable[_providers_pb2.ListProvidersResponse]]:
         """Lists the registered providers with their capabilities. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def ListBreakers(
+        self,
+        request: _breakers_pb2.ListBreakersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_breakers_pb2.ListBreakersResponse, _abc.Awaitable[_breakers_pb2.ListBreakersResponse]]:
+        """Lists the breaker of each provider and kind of operation, as this replica has it. Idempotent."""
 
     @_abc_1.abstractmethod
     def CheckCorridors(
