@@ -57,6 +57,12 @@ class AdminSettings(DatabaseSettings):
     """The variables of `python -m services.payments.admin` and of `explain`."""
 
 
+class RecoverSettings(AdminSettings):
+    """The variables of `python -m services.payments.recover start`."""
+
+    providers_target: str = Field(description="host:port of providers; a name may hide many.")
+
+
 class MeshSettings(DatabaseSettings):
     """The variables of the service and of the worker."""
 

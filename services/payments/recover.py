@@ -1,16 +1,27 @@
-"""`python -m services.payments.recover show | accept`: whether the database is older than what has
-happened, as its processes have found; and the verb of an operator who takes it as it is."""
+"""`python -m services.payments.recover show | start | accept`: whether the database is older than
+what has happened, as its processes have found; its recovery by what providers have; and the verb of
+an operator who takes it as it is."""
 
 import argparse
 import asyncio
 import os
+import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from services.payments.base.database import opened_database
-from services.payments.config import AdminSettings
+from services.payments.config import AdminSettings, RecoverSettings
+from services.payments.engine.decisions.decider import Decider
+from services.payments.mesh.channels import opened_operation_lists, opened_providers
+from services.payments.model.operator import Operator
+from services.payments.recovery.recovering import Recovering, Report
+from services.payments.recovery.store.lost import PostgresLostPayments
 from services.payments.recovery.store.marks import PostgresMarks
+from services.payments.webhooks_out.convert import encode_event
+from services.shared.certificates import IdentityFiles
 from services.shared.errors import CannotStart, DomainError
+from services.shared.grpc_server import NEEDS_IDENTITY
+from services.shared.identity import Identity
 
 OLDER = 1
 
@@ -18,9 +29,50 @@ OLDER = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb; OLDER where the database is older. Raises CannotStart or DomainError."""
     words = read(arguments)
-    said, code = asyncio.run(perform(AdminSettings.load(os.environ), words))
+    if words.verb == "start":
+        settings = RecoverSettings.with_parts([(IdentityFiles, NEEDS_IDENTITY)])
+        said, code = asyncio.run(start(settings.load(os.environ), words))
+    else:
+        said, code = asyncio.run(perform(AdminSettings.load(os.environ), words))
     sys.stdout.write(f"{said}\n")
     return code
+
+
+async def start(config: RecoverSettings, words: argparse.Namespace) -> tuple[str, int]:
+    """Recovers, and gives the report and the code to end with. Raises DomainError."""
+    url = config.database_url.get_secret_value
+    identity = Identity(IdentityFiles.model_validate(config, from_attributes=True), "worker")
+    target = config.providers_target
+    async with (
+        opened_database(url, "caravel-recover", pool_size=2) as engine,
+        opened_providers(target, identity) as providers,
+        opened_operation_lists(target, identity) as lists,
+    ):
+        declared = await providers.capabilities()
+        payments = PostgresLostPayments(engine, encode_event, Decider(declared, random.random))
+        recovering = Recovering(PostgresMarks(engine), lists, payments, declared)
+        operator = Operator(name=words.name, note=words.reason)
+        report = await recovering.recover(operator)
+    return "\n".join(_lines(report)), 0 if report.is_accepted else OLDER
+
+
+def _lines(report: Report) -> Iterator[str]:
+    """The report for a person."""
+    parts = (
+        ("go on: their next step is looked up before anything is sent", report.goes_on),
+        ("are held: providers have done more for them than we would do next", report.held),
+        ("could not be held: see to them before you accept", report.not_held),
+        ("are unknown here: their clients may repeat, and would pay again", report.unknown),
+    )
+    for said, payments in parts:
+        yield f"{len(payments)} payments {said}."
+        for name, stories in payments.items():
+            yield f"  {name}"
+            yield from (f"    {story}" for story in stories)
+    if report.is_accepted:
+        yield "Accepted. Processes go on within a second."
+    else:
+        yield "Nothing goes on yet: `recover accept` once a person has seen to the last two lists."
 
 
 async def perform(config: AdminSettings, words: argparse.Namespace) -> tuple[str, int]:
@@ -42,9 +94,13 @@ def read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="recover")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("show", help="tell whether the database is older, and by what one knows")
-    accept = verbs.add_parser("accept", help="take the database as it is")
-    accept.add_argument("--reason", required=True, type=_reason, help="kept with the database")
-    accept.add_argument("--as", dest="name", required=True, type=_reason, help="who accepts it")
+    for name, summary in (
+        ("start", "take from the providers what the database has lost"),
+        ("accept", "take the database as it is"),
+    ):
+        verb = verbs.add_parser(name, help=summary)
+        verb.add_argument("--reason", required=True, type=_reason, help="kept with the database")
+        verb.add_argument("--as", dest="name", required=True, type=_reason, help="who does it")
     return parser.parse_args(arguments)
 
 

@@ -70,6 +70,7 @@ ELSEWHERE = {
     "payments/recover": "prints what recovery/standing finds: the e2e ring",
     "payments/recovery/gates": "each gate is met in recovery/test_standing",
     "payments/recovery/opening": "every start of the e2e ring",
+    "payments/recovery/store/lost": "asked by every test of recovery/test_recovering",
     "payments/recovery/store/marks": "asked by every test of recovery/test_standing",
     "providers/listed": "only nouns, which contract/test_operation_lists asks for",
     "payments/webhooks_in/store/inbox": "asked by the wire tests of webhooks_in",

@@ -33,10 +33,10 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
         "recover", _recover, "tell whether the database is older than what has happened", data
     )
     verbs.add_argument(
-        "verb", choices=["show", "accept"], help="show: tell it; accept: take it as it is"
+        "verb", choices=["show", "start", "accept"], help="start: by what providers have"
     )
-    verbs.add_argument("--reason", help="why it is accepted, kept with the database")
-    verbs.add_argument("--as", dest="name", help="who accepts it")
+    verbs.add_argument("--reason", help="why, kept with the database")
+    verbs.add_argument("--as", dest="name", help="who does it")
 
 
 def _backup(words: argparse.Namespace) -> int:
@@ -79,9 +79,9 @@ def _recover(words: argparse.Namespace) -> int:
     from deploy.local.commands.migrate import recover  # noqa: PLC0415
 
     order = [words.verb]
-    if words.verb == "accept":
+    if words.verb != "show":
         if not (words.reason and words.name):
-            raise Problem("accept needs --reason, and --as with your name")
+            raise Problem(f"{words.verb} needs --reason, and --as with your name")
         order += ["--reason", words.reason, "--as", words.name]
     return recover(DataDir.at(words.data_dir), order)
 

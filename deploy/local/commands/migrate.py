@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from deploy import ROOT
 from deploy.local.mesh import credentials, database, postgres, processes, state
 from deploy.local.mesh.database import Database
+from deploy.local.mesh.ports import HOST
 from deploy.local.mesh.state import DataDir
 from deploy.local.process.terminal import Problem
+from services.shared.certificates import files_in
 
 
 def migrate(data_dir: DataDir) -> int:
@@ -56,11 +58,18 @@ def recover(data_dir: DataDir, words: Sequence[str]) -> int:
     """Runs a verb of services.payments.recover on the database; returns its code. Raises
     Problem."""
     data_dir.make()
+    now = state.running(data_dir)
+    variables = {}
+    if words[0] == "start":
+        if now is None or "providers" not in {one.name for one in now.processes}:
+            raise Problem("providers is not running, which is asked; start the mesh first")
+        identity = files_in(data_dir.certificates / "worker").variables
+        variables = {**identity, "PROVIDERS_TARGET": f"{HOST}:{now.process('providers').port}"}
     with reachable(data_dir) as chosen:
         return subprocess.run(  # noqa: S603
             [sys.executable, "-P", "-m", "services.payments.recover", *words],
             cwd=ROOT,
-            env=processes.environment({"DATABASE_URL": chosen.application_url}),
+            env=processes.environment({**variables, "DATABASE_URL": chosen.application_url}),
             check=False,
         ).returncode
 

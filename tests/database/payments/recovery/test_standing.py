@@ -20,50 +20,11 @@ from services.payments.recovery.standing import WENT_BACK, Standing
 from services.payments.recovery.store.marks import PostgresMarks
 from services.shared.contract import Access, PrincipalKind
 from services.shared.errors import NotFound, Unavailable
-from services.shared.ids import Prefix, encode_id, new_id
 from tests.database.payments.engine.carried import carry, create
+from tests.database.payments.recovery.lists import Lists, listed, lost_key
 from tests.makers import make_attempt, make_payment
 
 _ATTEMPTS = "SELECT provider, key, provider_reference FROM attempts"
-SOURCES = (("stripe", Step.COLLECTION), ("local_wallet", Step.PAYOUT))
-
-
-class Lists:
-    """The providers' lists, by provider; None for one that does not answer."""
-
-    def __init__(self, **known: Sequence[ListedOperation] | None) -> None:
-        self.known: dict[str, Sequence[ListedOperation] | None] = known
-        self.asked: list[tuple[str, datetime, Sequence[str]]] = []
-
-    async def sources(self) -> Sequence[tuple[str, Step]]:
-        return SOURCES
-
-    async def read(
-        self,
-        provider: str,
-        step: Step,
-        *,
-        since: datetime,
-        page: str = "",
-        expected_keys: Sequence[str] = (),
-    ) -> OperationPage:
-        self.asked.append((provider, since, expected_keys))
-        found = self.known.get(provider, ())
-        if found is None:
-            raise Unavailable
-        return OperationPage(operations=tuple(found))
-
-
-def _operation(key: str, **changes: Any) -> ListedOperation:
-    made_at = datetime.now(UTC)
-    return ListedOperation(
-        **{"provider_reference": "", "created_at": made_at, **changes, "key": key}
-    )
-
-
-def _lost() -> ListedOperation:
-    """An operation of a payment that the database does not know."""
-    return _operation(f"{encode_id(Prefix.PAYMENT, new_id())}-collection-1")
 
 
 async def _attempts(engine: AsyncEngine) -> list[tuple[str, str, str]]:
@@ -93,8 +54,8 @@ async def known(engine: AsyncEngine) -> AsyncIterator[dict[str, list[ListedOpera
     await carry(engine)
     found: dict[str, list[ListedOperation]] = {}
     for provider, key, reference in await _attempts(engine):
-        listed = _operation(key, provider_reference=reference)
-        found.setdefault(provider, []).append(listed)
+        of_provider = listed(key, provider_reference=reference)
+        found.setdefault(provider, []).append(of_provider)
     assert set(found) == {"stripe", "local_wallet"}
     yield found
 
@@ -109,7 +70,7 @@ async def test_a_database_that_knows_all_is_as_new(engine: AsyncEngine, known: A
 async def test_an_operation_of_an_unknown_payment_says_that_it_is_older(
     engine: AsyncEngine, known: Any
 ) -> None:
-    lost = _lost()
+    lost = listed(lost_key())
     standing = await _begun(engine, Lists(**{**known, "stripe": [lost, *known["stripe"]]}))
 
     assert _refuses(standing)
@@ -120,7 +81,7 @@ async def test_a_next_attempt_of_a_known_payment_says_so_too(
     engine: AsyncEngine, known: Any
 ) -> None:
     (first,) = known["local_wallet"]
-    second = _operation(first.key.replace("-payout-1", "-payout-2"))
+    second = listed(first.key.replace("-payout-1", "-payout-2"))
 
     assert _refuses(await _begun(engine, Lists(local_wallet=[second])))
 
@@ -131,22 +92,24 @@ async def test_an_operation_at_another_rail_than_ours_says_so_too(
     (ours,) = known["local_wallet"]
 
     # The same key, at a provider where the database has not sent it.
-    assert _refuses(await _begun(engine, Lists(stripe=[_operation(ours.key)])))
+    lists = Lists(paystack=[listed(ours.key)])
+    lists.all_sources = (("paystack", Step.PAYOUT),)
+    assert _refuses(await _begun(engine, lists))
 
 
 async def test_an_operation_from_before_our_own_try_says_so_too(
     engine: AsyncEngine, known: Any
 ) -> None:
     (ours,) = known["local_wallet"]
-    before = _operation(ours.key, created_at=datetime.now(UTC) - timedelta(minutes=5))
+    before = listed(ours.key, created_at=datetime.now(UTC) - timedelta(minutes=5))
 
     assert _refuses(await _begun(engine, Lists(local_wallet=[before])))
 
 
 async def test_a_digest_is_known_by_the_providers_id(engine: AsyncEngine, known: Any) -> None:
     (ours,) = known["local_wallet"]
-    digest = _operation("", provider_reference=ours.provider_reference)
-    other = _operation("", provider_reference="tr_lost")
+    digest = listed("", provider_reference=ours.provider_reference)
+    other = listed("", provider_reference="tr_lost")
 
     assert not _refuses(await _begun(engine, Lists(local_wallet=[digest])))
     assert _refuses(await _begun(engine, Lists(local_wallet=[digest, other])))
@@ -164,7 +127,7 @@ async def test_a_list_of_digests_gets_the_keys_that_it_may_name(
 
 
 async def test_a_database_without_any_payment_is_compared_too(engine: AsyncEngine) -> None:
-    assert _refuses(await _begun(engine, Lists(stripe=[_lost()])))
+    assert _refuses(await _begun(engine, Lists(stripe=[listed(lost_key())])))
 
 
 async def test_it_is_noticed_later_as_well_as_at_the_start(engine: AsyncEngine) -> None:
@@ -172,7 +135,7 @@ async def test_it_is_noticed_later_as_well_as_at_the_start(engine: AsyncEngine) 
     standing = await _begun(engine, lists)
     assert not _refuses(standing)
 
-    lists.known["stripe"] = [_lost()]
+    lists.known["stripe"] = [listed(lost_key())]
     await standing.compare()
 
     assert _refuses(standing)
@@ -180,7 +143,7 @@ async def test_it_is_noticed_later_as_well_as_at_the_start(engine: AsyncEngine) 
 
 async def test_other_processes_learn_it_from_the_database(engine: AsyncEngine) -> None:
     other = await _begun(engine, Lists(), grows=False)
-    await _begun(engine, Lists(stripe=[_lost()]))
+    await _begun(engine, Lists(stripe=[listed(lost_key())]))
 
     await other.look()
 
@@ -252,7 +215,7 @@ async def test_a_provider_that_has_no_list_is_no_hindrance(engine: AsyncEngine) 
 
 
 async def test_an_operator_who_accepts_it_lets_all_go_on(engine: AsyncEngine) -> None:
-    lists = Lists(stripe=[_lost()])
+    lists = Lists(stripe=[listed(lost_key())])
     standing = await _begun(engine, lists)
 
     await PostgresMarks(engine).accept(accepted_by="ada", reason="a drill")
@@ -266,19 +229,19 @@ async def test_an_operator_who_accepts_it_lets_all_go_on(engine: AsyncEngine) ->
 async def test_an_accepted_database_is_older_again_where_more_has_happened(
     engine: AsyncEngine,
 ) -> None:
-    standing = await _begun(engine, Lists(stripe=[_lost()]))
+    standing = await _begun(engine, Lists(stripe=[listed(lost_key())]))
     await PostgresMarks(engine).accept(accepted_by="ada", reason="a drill")
     await standing.look()
 
     made_at = datetime.now(UTC) + timedelta(minutes=2)
-    later = await _begun(engine, Lists(stripe=[_operation(_lost().key, created_at=made_at)]))
+    later = await _begun(engine, Lists(stripe=[listed(listed(lost_key()).key, created_at=made_at)]))
 
     assert not _refuses(standing)
     assert _refuses(later)
 
 
 async def test_a_worker_begins_no_transaction_on_it(engine: AsyncEngine) -> None:
-    standing = await _begun(engine, Lists(stripe=[_lost()]))
+    standing = await _begun(engine, Lists(stripe=[listed(lost_key())]))
     work = GatedWork(PostgresWork(engine), standing)
 
     with pytest.raises(DatabaseOlder):
@@ -298,7 +261,7 @@ ACCESS: dict[str, tuple[Access, bool]] = {
 
 @pytest.mark.parametrize("name", ACCESS)
 async def test_calls_that_only_read_are_answered(engine: AsyncEngine, name: str) -> None:
-    standing = await _begun(engine, Lists(stripe=[_lost()]))
+    standing = await _begun(engine, Lists(stripe=[listed(lost_key())]))
     access, is_refused = ACCESS[name]
 
     try:
@@ -346,7 +309,7 @@ async def test_nothing_is_sent_to_a_provider_that_has_not_said_what_it_has(
 
 
 async def test_nothing_at_all_is_sent_from_an_older_database(engine: AsyncEngine) -> None:
-    standing = await _begun(engine, Lists(stripe=[_lost()]))
+    standing = await _begun(engine, Lists(stripe=[listed(lost_key())]))
     inner: Any = Sending()
     call = _call(make_payment(), Step.PAYOUT)
 

@@ -1,0 +1,182 @@
+"""Recovers a database that is older than what has happened. Providers are asked for all that they
+did since, and each operation that was lost is given to its payment. A payment goes on by itself
+only where its next attempts are the very ones that the providers have, key for key; every other one
+is held first, for a person who then knows both stories."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.payments.mesh.ports import ListedOperation, OperationLists
+from services.payments.model.attempt import Capabilities, Step
+from services.payments.model.operator import Operator
+from services.payments.model.timing import COMPARE_OVERLAP
+from services.payments.recovery.ports import (
+    KnownPayment,
+    LostOperation,
+    LostPayments,
+    Marks,
+    PaymentNotHeld,
+)
+from services.shared.errors import NotFound
+
+NAMELESS = "payments without a name"
+FINDING = "providers have operations that this database has not sent; see recover"
+# A list of digests is asked for so many attempts of each payment that lost something.
+NUMBERS = range(1, 6)
+KEYS_MAX = 1000
+
+
+@dataclass(kw_only=True)
+class Report:
+    """The fate of every lost operation, by payment."""
+
+    goes_on: dict[str, list[str]] = field(default_factory=dict)
+    held: dict[str, list[str]] = field(default_factory=dict)
+    # Over by our record, or busy: nothing could be held.
+    not_held: dict[str, list[str]] = field(default_factory=dict)
+    # Not in the database: somebody was charged, and nobody here knows for what.
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    is_accepted: bool = False
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing is left to a person before payments may go on."""
+        return not self.not_held and not self.unknown
+
+
+class Recovering:
+    """Asks, holds and accepts; done again it changes nothing more."""
+
+    def __init__(
+        self,
+        marks: Marks,
+        lists: OperationLists,
+        payments: LostPayments,
+        declared: Mapping[str, Capabilities],
+    ) -> None:
+        self._marks = marks
+        self._lists = lists
+        self._payments = payments
+        self._declared = declared
+
+    async def recover(self, operator: Operator) -> Report:
+        """Raises Unavailable where a provider does not answer; then nothing was accepted."""
+        report = Report()
+        lost = await self.lost()
+        if lost:
+            # Before anything else, so that every process stops where none had noticed.
+            await self._marks.find(FINDING)
+        by_payment: dict[UUID | None, list[LostOperation]] = {}
+        for one in lost:
+            by_payment.setdefault(one.payment_id, []).append(one)
+        known = await self._payments.known([found for found in by_payment if found])
+        for payment_id, operations in by_payment.items():
+            payment = known.get(payment_id) if payment_id else None
+            await self._decide(report, operations, payment, operator)
+        if report.is_decided:
+            reason = f"recovered: {len(report.goes_on)} go on, {len(report.held)} are held"
+            await self._marks.accept(accepted_by=operator.name, reason=reason)
+            report.is_accepted = True
+        return report
+
+    async def lost(self) -> Sequence[LostOperation]:
+        """All operations since the last comparison that the database never began."""
+        since = (await self._marks.read()).compared_at - COMPARE_OVERLAP
+        sources = await self._lists.sources()
+        # First those that have our keys: they name the payments of which others may have digests.
+        named = [one for source in sources for one in await self._read(source, since, ())]
+        ids = {one.transaction_id for one in named if one.listed.key}
+        return await self._with_digests(sources, since, named, sorted(ids))
+
+    async def _with_digests(
+        self,
+        sources: Sequence[tuple[str, Step]],
+        since: datetime,
+        named: Sequence[LostOperation],
+        transaction_ids: Sequence[str],
+    ) -> Sequence[LostOperation]:
+        digests = {(one.provider, one.step) for one in named if not one.listed.key}
+        found = [one for one in named if (one.provider, one.step) not in digests]
+        for provider, step in sources:
+            if (provider, step) in digests:
+                begun = await self._payments.open_at(provider)
+                candidates = [*dict.fromkeys((*transaction_ids, *begun))]
+                keys = [f"{one}-{step}-{number}" for one in candidates for number in NUMBERS]
+                found += await self._read((provider, step), since, keys)
+        return found
+
+    async def _read(
+        self, source: tuple[str, Step], since: datetime, keys: Sequence[str]
+    ) -> Sequence[LostOperation]:
+        provider, step = source
+        known_keys = await self._marks.expected_keys(provider)
+        chunks = [keys[at : at + KEYS_MAX] for at in range(0, len(keys), KEYS_MAX)] or [known_keys]
+        lost: dict[str, LostOperation] = {}
+        for chunk in chunks:
+            for listed in await self._pages(provider, step, since, chunk):
+                one = LostOperation(provider=provider, step=step, listed=listed)
+                # A digest that one chunk names stays named.
+                if listed.key or listed.provider_reference not in lost:
+                    lost[listed.provider_reference] = one
+        operations = [one.listed for one in lost.values()]
+        unknown = await self._marks.unknown(provider, operations)
+        return [lost[one.provider_reference] for one in unknown]
+
+    async def _pages(
+        self, provider: str, step: Step, since: datetime, keys: Sequence[str]
+    ) -> Sequence[ListedOperation]:
+        found: list[ListedOperation] = []
+        page = ""
+        while True:
+            try:
+                read = await self._lists.read(
+                    provider, step, since=since, page=page, expected_keys=keys
+                )
+            except NotFound:
+                return ()
+            found += read.operations
+            page = read.next_page
+            if not page:
+                return found
+
+    async def _decide(
+        self,
+        report: Report,
+        lost: Sequence[LostOperation],
+        payment: KnownPayment | None,
+        operator: Operator,
+    ) -> None:
+        words = [str(one) for one in lost]
+        if payment is None:
+            report.unknown.setdefault(lost[0].transaction_id or NAMELESS, []).extend(words)
+        elif self._may_go_on(payment, lost) and await self._payments.adopt(payment, _first(lost)):
+            report.goes_on[payment.transaction_id] = words
+        else:
+            try:
+                await self._payments.hold(payment, operator, "; ".join(words))
+                report.held[payment.transaction_id] = words
+            except PaymentNotHeld as reason:
+                report.not_held[payment.transaction_id] = [*words, str(reason)]
+
+    def _may_go_on(self, payment: KnownPayment, lost: Sequence[LostOperation]) -> bool:
+        """Whether after the first of them only a payout is left that the engine makes under the
+        same key at the same provider, which then answers with the one that it has."""
+        steps = [one.step for one in lost]
+        if payment.is_over or Step.REFUND in steps or len({*steps}) < len(steps):
+            return False
+        payout = next((one for one in lost if one.step is Step.PAYOUT), None)
+        if payout is None or len(lost) == 1:
+            return True
+        declared = self._declared.get(payout.provider)
+        expected = (payment.offramp, payment.payouts + 1)
+        return (
+            declared is not None
+            and not declared.repeats_forgotten
+            and (payout.provider, payout.number) == expected
+        )
+
+
+def _first(lost: Sequence[LostOperation]) -> LostOperation:
+    return next((one for one in lost if one.step is Step.COLLECTION), lost[0])

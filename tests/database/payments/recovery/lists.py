@@ -1,0 +1,52 @@
+"""Lists of operations as providers answer them, for tests."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from services.payments.mesh.ports import ListedOperation, OperationPage
+from services.payments.model.attempt import Step
+from services.shared.errors import Unavailable
+from services.shared.ids import Prefix, encode_id, new_id
+
+SOURCES = (("stripe", Step.COLLECTION), ("local_wallet", Step.PAYOUT))
+
+
+class Lists:
+    """The providers' lists, by provider; None for one that does not answer."""
+
+    def __init__(self, **known: Sequence[ListedOperation] | None) -> None:
+        self.known: dict[str, Sequence[ListedOperation] | None] = known
+        self.asked: list[tuple[str, datetime, Sequence[str]]] = []
+        self.all_sources: Sequence[tuple[str, Step]] = SOURCES
+
+    async def sources(self) -> Sequence[tuple[str, Step]]:
+        return self.all_sources
+
+    async def read(
+        self,
+        provider: str,
+        step: Step,
+        *,
+        since: datetime,
+        page: str = "",
+        expected_keys: Sequence[str] = (),
+    ) -> OperationPage:
+        self.asked.append((provider, since, expected_keys))
+        found = self.known.get(provider, ())
+        if found is None:
+            raise Unavailable
+        # Those of another kind are on a list of their own.
+        kept = [one for one in found if not one.key or f"-{step}-" in one.key]
+        return OperationPage(operations=tuple(kept))
+
+
+def listed(key: str, **changes: Any) -> ListedOperation:
+    """An operation that a provider has just made."""
+    stated = {"provider_reference": f"x_{key}", "created_at": datetime.now(UTC), **changes}
+    return ListedOperation(key=key, **stated)
+
+
+def lost_key(step: Step = Step.COLLECTION) -> str:
+    """The key of an operation of a payment that no database knows."""
+    return f"{encode_id(Prefix.PAYMENT, new_id())}-{step}-1"
