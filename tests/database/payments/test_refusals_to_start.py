@@ -176,7 +176,7 @@ async def running(providers: _Providers) -> AsyncIterator[str]:
         (PROCESSES[0], "staging", deployments_pb2.LIVE),
         (PROCESSES[0], "live", deployments_pb2.STAGING),
         (PROCESSES[0], "live", deployments_pb2.SANDBOX),
-        (PROCESSES[1], "sandbox", providers_pb2.DEPLOYMENT_UNSPECIFIED),
+        (PROCESSES[1], "sandbox", deployments_pb2.DEPLOYMENT_UNSPECIFIED),
         (PROCESSES[1], "staging", deployments_pb2.SANDBOX),
         (PROCESSES[1], "staging", deployments_pb2.LIVE),
         (PROCESSES[1], "live", deployments_pb2.STAGING),
