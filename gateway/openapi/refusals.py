@@ -10,12 +10,12 @@ from gateway.openapi.schemas import Schema
 DOMAIN = "caravel.dev"
 # The reasons with which any call may be refused, so that no comment repeats them.
 COMMON_REASONS = {"FIELD_INVALID", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"}
-# The reasons with which the gateway itself refuses a call: any call, one with a JSON body, and one
-# that changes something.
+# The reasons with which the gateway itself refuses a call: any call, and one with a JSON body; and
+# those that any call can have that changes something.
 EDGE_REASONS = {"FIELD_DUPLICATED", "FIELD_MISPLACED", "FIELD_UNKNOWN", "METHOD_NOT_ALLOWED"}
 EDGE_REASONS |= {"REQUEST_MALFORMED"}
 BODY_REASONS = {"CONTENT_TYPE_UNSUPPORTED", "FIELDS_CONTRADICTORY", "JSON_INVALID"}
-CHANGE_REASONS = {"ORIGIN_FORBIDDEN"}
+CHANGE_REASONS = {"ORIGIN_FORBIDDEN", "DATABASE_OLDER"}
 # Answers that many operations share: each a reason, the name of the case, and a description where
 # that of the reason does not say it. Any operation has the last two, and one with a body the first.
 SHARED_RESPONSES: Mapping[str, tuple[str, str, str]] = {
