@@ -117,9 +117,11 @@ class BenchMesh:
             return
         plan = replace(self.plan, database=self.server.database(name))
         topology = Topology(payments=payments, workers=workers, proxied=False)
-        whole = whole or not self._specs or self.has_leftovers
-        await self.stop(one for one in self.pids if one in self._specs and (whole or _moves(one)))
-        if whole:
+        # A database may not meet operations of another one at its providers.
+        is_other = whole or name != self.on or self.has_leftovers
+        ended = [one for one in self.pids if one in self._specs]
+        await self.stop(one for one in ended if whole or _moves(one, is_other=is_other))
+        if is_other:
             self._data.simulator_book.unlink(missing_ok=True)
         specs = topology.specs(plan, settings, None)
         self._specs = {spec.name: spec for spec in specs if spec.name not in LASTING}
@@ -195,9 +197,10 @@ class BenchMesh:
         )
 
 
-def _moves(name: str) -> bool:
-    """Whether the process has to do with the database."""
-    return kind_of(name) in ("payments", "worker", "gateway")
+def _moves(name: str, *, is_other: bool) -> bool:
+    """Whether the process has to do with the database, or, for another one, with its operations."""
+    kinds = ("payments", "worker", "gateway")
+    return kind_of(name) in (*kinds, *(("simulator", "providers") if is_other else ()))
 
 
 def forget(folder: Path) -> None:
