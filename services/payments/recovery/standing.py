@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from prometheus_client import Gauge
+
 from services.payments.base.errors import describe
 from services.payments.mesh.ports import ListedOperation, OperationLists
 from services.payments.model.attempt import Step
@@ -22,6 +24,10 @@ from services.shared.errors import DomainError, NotFound, Unavailable
 from services.shared.log import get_logger
 
 Source = tuple[str, Step]
+OLDER = Gauge(
+    "caravel_database_older",
+    "1 while the database is older than what providers have, so that nothing is sent or created.",
+)
 WENT_BACK = "the mark of the database went back while a process looked on"
 
 
@@ -77,6 +83,7 @@ class Standing:
         if before and before.accepted_at == mark.accepted_at and mark.number < before.number:
             # From here on, also where it cannot be written down.
             self._went_back = True
+            OLDER.set(1)
             await self._marks.find(WENT_BACK)
             mark = await self._marks.read()
         self._take(mark)
@@ -131,6 +138,7 @@ class Standing:
         before, self._seen = self._seen, mark
         if before and before.accepted_at != mark.accepted_at:
             self._went_back = False
+        OLDER.set(self._is_older)
         if mark.finding and not (before and before.finding):
             get_logger().error("database_older", finding=mark.finding)
 

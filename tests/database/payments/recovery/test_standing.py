@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -65,6 +66,7 @@ async def test_a_database_that_knows_all_is_as_new(engine: AsyncEngine, known: A
 
     assert not _refuses(standing)
     assert standing.is_compared("stripe")
+    assert REGISTRY.get_sample_value("caravel_database_older") == 0
 
 
 async def test_an_operation_of_an_unknown_payment_says_that_it_is_older(
@@ -74,6 +76,7 @@ async def test_an_operation_of_an_unknown_payment_says_that_it_is_older(
     standing = await _begun(engine, Lists(**{**known, "stripe": [lost, *known["stripe"]]}))
 
     assert _refuses(standing)
+    assert REGISTRY.get_sample_value("caravel_database_older") == 1
     assert lost.key in (await PostgresMarks(engine).read()).finding
 
 
