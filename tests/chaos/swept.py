@@ -284,8 +284,10 @@ class SweptTransaction(Swept):
         if self._claims:
             self._intended = [c for c in changes if c.attempt and c.keeps_lease]
             received = [("inbox", c.payment.reference) for c in changes if c.closed_events]
-            received += [("claim", c.payment.reference) for c in changes if c.closed_claims]
             await self._failpoints.hit("H4", *received)
+        # A claim is applied with what its provider says of it.
+        closed = [("claim", c.payment.reference) for c in changes if c.closed_claims]
+        await self._failpoints.hit("H4", *closed)
         return written
 
     async def commit(self) -> None:
