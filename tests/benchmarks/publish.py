@@ -156,6 +156,7 @@ TABLES = {
     "fixed": _table(r"(create|baseline)_fixed_\w+"),
     "settlement": _table(r"settle_(?!\d+[km]_)\w+"),
     "reads": _table(r"reads_\w+"),
+    "quotes": _table(r"quotes_\w+"),
     "cost": _table(r"(cost|idle)_\w+", _costs),
     "overload": _table(r"overload_\w+"),
     "scaling": _table(r"scaling_\w+"),

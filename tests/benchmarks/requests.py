@@ -39,6 +39,21 @@ def creating(target: Target, tag: str, api_key: str = "") -> Make:
     return make
 
 
+def quoting(target: Target) -> Make:
+    """POST /api/quotes: another amount and corridor for each number."""
+    body = b'{"amount_usd":"%d.%02d","destination_currency":"%b"}'
+    head = (
+        f"POST /api/quotes HTTP/1.1\r\nhost: {target.host}:{target.port}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body % (100, 0, b'INR'))}\r\n\r\n"
+    ).encode()
+
+    def make(number: int) -> bytes:
+        currency = CURRENCIES[number % len(CURRENCIES)]
+        return head + body % (100 + number * 37 % 900, number % 100, currency)
+
+    return make
+
+
 def getting(target: Target, paths: Sequence[str]) -> Make:
     """GET of each path in turn."""
     requests = [

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     growth,
     overload,
     plot,
+    quotes,
     reads,
     revocation,
     scaling,
@@ -40,6 +41,7 @@ RESULT = "latest.json"
 OTHERS: dict[str, Callable[[], Part]] = {
     "settle": settle.Settlement,
     "reads": reads.Reads,
+    "quotes": quotes.Quotes,
     "cost": cost.Cost,
     "overload": overload.Overload,
     "scaling": scaling.Scaling,

@@ -57,6 +57,7 @@ TITLES = {
     "limit": "limit: the same rows by pgbench, prepared, row by row",
     "settle": "settle: from creation to COMPLETED, all processes on the same cores",
     "reads": "reads: replays, single payments and pages",
+    "quotes": "quotes: the first ones of a mesh, and the usual ones",
     "cost": "cost: processor, memory, log and disk",
     "overload": "overload: four times what the mesh can take",
     "scaling": "scaling: one and two payments and workers",
