@@ -163,7 +163,7 @@ class _Load:
         sent = 0
         while (now := time.perf_counter()) < self._end:
             due = int((now - start) * rate)
-            for number in range(sent, due):
+            for number in range(sent + 1, due + 1):
                 self._arrival(start + number / rate)
             sent = due
             await asyncio.sleep(TICK_SECONDS)
