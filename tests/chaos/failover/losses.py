@@ -22,7 +22,7 @@ UNNOTICED_SECONDS = 0.5
 OLD_SECONDS = 2.0
 SERVICE_SECONDS = 120.0
 LOOK_SECONDS = 0.05
-# How long the primary is alone before it is lost as well. It acknowledges nothing meanwhile.
+# How long a synchronous primary is alone before it is lost as well. It acknowledges nothing then.
 ALONE_SECONDS = 1.0
 KILLED, ALONE, CUT_OFF = "primary killed", "primary killed alone", "primary cut off"
 
@@ -69,7 +69,11 @@ class Losses:
     async def _kill_alone(self) -> None:
         pair = self._mesh.pair
         pair.standby.fence()
-        await asyncio.sleep(ALONE_SECONDS)
+        if pair.is_synchronous:
+            await asyncio.sleep(ALONE_SECONDS)
+        else:
+            # The mistake: this payment is on the primary alone.
+            await self._acknowledged()
         pair.primary.fence()
         await asyncio.to_thread(pair.standby.start)
         await pair.promote()

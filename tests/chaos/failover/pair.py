@@ -84,7 +84,7 @@ class Pair:
             cluster=replace(cluster, placement=other), port=ports[1], log=logs / "postgresql-2.log"
         )
         self._ports = ports
-        self._synchronous = synchronous
+        self.is_synchronous = synchronous
         self._password = ""
 
     @property
@@ -147,9 +147,9 @@ class Pair:
             *("--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"),
         )
         await asyncio.to_thread(self.standby.start)
-        if self._synchronous:
+        if self.is_synchronous:
             await self._configure(STANDBY)
-        await self._until("sync" if self._synchronous else "async")
+        await self._until("sync" if self.is_synchronous else "async")
 
     async def _configure(self, standby: str) -> None:
         connection = await self._connect(self.primary)
