@@ -2,42 +2,26 @@
 event whose webhooks were all lost is found."""
 
 import time
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.providers.domain import EventPage, ProviderNotFound
-from services.providers.limits import Gate
-from services.providers.ports import Adapter, EventLister
-from services.shared.errors import DomainError, Unavailable, field_invalid
+from services.providers.ports import EventLister
+from services.providers.questions import Questions, check_page
+from services.shared.errors import DomainError
 from services.shared.log import get_logger
 
-# For one page.
-LISTING = timedelta(seconds=10)
-PAGE_LENGTH_MAX = 255
 
-
-class Listing:
+class Listing(Questions):
     """The lists of all providers that have one."""
-
-    def __init__(
-        self,
-        adapters: Mapping[str, Adapter],
-        gates: Mapping[str, Gate],
-        within: timedelta = LISTING,
-    ) -> None:
-        self._adapters = adapters
-        self._gates = gates
-        self._within_seconds = within.total_seconds()
 
     async def list_events(self, provider: str, since: datetime | None, page: str) -> EventPage:
         """One page of a provider's events. Raises ProviderNotFound, Invalid, Unavailable."""
         adapter = self._adapters.get(provider)
         if not isinstance(adapter, EventLister) or not adapter.capabilities.lists_events:
             raise ProviderNotFound("No provider of this name lists events.", provider=provider[:64])
-        if len(page) > PAGE_LENGTH_MAX:
-            raise field_invalid("page", f"page has at most {PAGE_LENGTH_MAX} characters")
+        check_page(page)
         started = time.monotonic()
-        listed = await self._asked(provider, adapter, since, page)
+        listed = await self._asked(provider, lambda: adapter.list_events(since, page))
         get_logger().info(
             "events_listed",
             provider=provider,
@@ -47,14 +31,3 @@ class Listing:
             milliseconds=round((time.monotonic() - started) * 1000, 2),
         )
         return listed
-
-    async def _asked(
-        self, provider: str, adapter: EventLister, since: datetime | None, page: str
-    ) -> EventPage:
-        try:
-            return await self._gates[provider].asked(
-                self._within_seconds, lambda: adapter.list_events(since, page)
-            )
-        except TimeoutError:
-            words = "The provider has not answered in time."
-            raise Unavailable(words, provider=provider) from None

@@ -9,8 +9,9 @@ import pytest
 
 from services.providers.domain import Capabilities, EventPage, ProviderNotFound
 from services.providers.limits import Gate, Limits
-from services.providers.listing import PAGE_LENGTH_MAX, Listing
+from services.providers.listing import Listing
 from services.providers.ports import Adapter
+from services.providers.questions import PAGE_LENGTH_MAX
 from services.shared.errors import Invalid, Unavailable
 from tests.unit.providers.makers import make_capabilities
 

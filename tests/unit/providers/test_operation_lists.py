@@ -9,8 +9,9 @@ import pytest
 from services.providers.domain import Capabilities, Kind, ProviderNotFound
 from services.providers.limits import Gate, Limits
 from services.providers.listed import OperationPage, OperationQuery
-from services.providers.operation_lists import EXPECTED_MAX, PAGE_LENGTH_MAX, OperationLists
+from services.providers.operation_lists import EXPECTED_MAX, OperationLists
 from services.providers.ports import Adapter
+from services.providers.questions import PAGE_LENGTH_MAX
 from services.shared.errors import Invalid, Unavailable
 from tests.unit.providers.makers import make_capabilities
 
