@@ -18,11 +18,9 @@ _ADJUSTMENTS = text(
     """
     SELECT p.id, a.payment_id, a.transaction_id, a.debit, a.credit, a.currency, a.amount_minor,
            a.evidence, a.merchant_id = p.merchant_id AS is_of_merchant, p.payload, p.target,
-           coalesce(p.verb = 'ADJUST_PAYMENT' AND p.state = 'APPROVED'
-                    AND p.proposer_person <> p.approver_person, false) AS is_agreed
+           coalesce(p.proposer_person <> p.approver_person, false) AS is_agreed
       FROM adjustments a
-      FULL JOIN (SELECT id, merchant_id, verb, state, target, payload, proposer_person,
-                        approver_person
+      FULL JOIN (SELECT id, merchant_id, target, payload, proposer_person, approver_person
                    FROM proposals WHERE verb = 'ADJUST_PAYMENT' AND state = 'APPROVED') AS p
         ON p.id = a.proposal_id
      ORDER BY a.made_at, p.id

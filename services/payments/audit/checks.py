@@ -115,8 +115,7 @@ class PostgresAudit:
             prices, agreed = Prices(await read_agreed(connection)), await find_agreed(connection)
             for source in self._unreadable.sources.values():
                 found += (await search(connection, source, None, None, _look(source, prices)))[0]
-        found_apart = [prices.finding, prices.overridden, agreed]
-        report = replace(report, findings=[*report.findings, *found_apart])
+        report = _with_apart(report, prices, agreed)
         return _with_unreadable(report, len(found), found)
 
     async def report_part_unless_running(self) -> Report | None:
@@ -131,8 +130,7 @@ class PostgresAudit:
             report = await self._report_part(connection)
             prices, agreed = Prices(await read_agreed(connection)), await find_agreed(connection)
             found = await self._read_next(connection, prices)
-        found_apart = [prices.finding, prices.overridden, agreed]
-        report = replace(report, findings=[*report.findings, *found_apart])
+        report = _with_apart(report, prices, agreed)
         return _with_unreadable(report, await self._list(found), found)
 
     async def _list(self, found: Sequence[UnreadableRow]) -> int:
@@ -261,6 +259,12 @@ async def _apart(
         if failure is None or failure.kind is not FailureKind.MISTAKE:
             raise
         return otherwise, str(failure)
+
+
+def _with_apart(report: Report, prices: Prices, agreed: Finding) -> Report:
+    """With the findings that no statement of an invariant makes."""
+    apart = [prices.finding, prices.overridden, agreed]
+    return replace(report, findings=[*report.findings, *apart])
 
 
 def _with_unreadable(report: Report, number: int, found: Sequence[UnreadableRow]) -> Report:

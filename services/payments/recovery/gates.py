@@ -43,11 +43,14 @@ class GatedProviders:
 
     async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         """See Providers.execute."""
-        waiting = [one for one in calls if not self._standing.is_compared(one.attempt.provider)]
-        for call in waiting:
-            yield call.attempt.key, _NOT_COMPARED
-        if others := [one for one in calls if one not in waiting]:
-            async for answer in self._inner.execute(others):
+        sent: list[ProviderCall] = []
+        for call in calls:
+            if self._standing.is_compared(call.attempt.provider):
+                sent.append(call)
+            else:
+                yield call.attempt.key, _NOT_COMPARED
+        if sent:
+            async for answer in self._inner.execute(sent):
                 yield answer
 
 
