@@ -50,10 +50,16 @@ class Keyed:
 class Clients:
     """All clients of one run, and what they know."""
 
-    def __init__(self, rng: Random, receiver_url: str, webhook_secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        rng: Random,
+        receiver_url: str,
+        webhook_secrets: Mapping[str, str],
+        misstated_share: float,
+    ) -> None:
         self._rng = rng
         self._receiver_url = receiver_url
-        self._orders = Orders(rng, run=f"chaos-{rng.getrandbits(24):06x}")
+        self._orders = Orders(rng, f"chaos-{rng.getrandbits(24):06x}", misstated_share)
         self._hostile = Hostile(rng, webhook_secrets)
         self._count = 0
         self.http: Client

@@ -41,13 +41,19 @@ class Driver:
         webhook_secrets: Mapping[str, str],
         operators_url: str = "",
         operators: Mapping[str, str] | None = None,
+        misstated_share: float = 0.0,
+        actions_min: int = 0,
     ) -> None:
-        """The operators, with their keys, act at their listener where there is one."""
+        """The operators, with their keys, act at their listener where there is one. So many
+        payments more ask their offramp for a false amount."""
+        # Set after so many actions, which a slow machine needs longer for.
+        self.has_acted = asyncio.Event()
+        self._actions_left = actions_min
         self._rest_url = rest_url
         self._history = history
         self._rng = rng
         self._rate = rate_per_second
-        self._clients = Clients(rng, receiver_url, webhook_secrets)
+        self._clients = Clients(rng, receiver_url, webhook_secrets, misstated_share)
         self._operators = Operators(operators_url, operators or {}, rng, self._clients.payments)
         # So often the one who comes is an operator.
         self._operators_share = 0.25 if operators else 0.0
@@ -63,7 +69,10 @@ class Driver:
         async with self._connected():
             await self._clients.register("merchant")
             while not stop.is_set():
+                if self._actions_left <= 0:
+                    self.has_acted.set()
                 if len(self._tasks) < CLIENTS:
+                    self._actions_left -= 1
                     task = asyncio.create_task(self._act())
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)

@@ -79,6 +79,8 @@ class Orders:
 
     rng: Random
     run: str = "chaos"
+    # So many payments more ask their offramp for a false amount.
+    misstated_share: float = 0.0
     _count: int = field(default=0, init=False)
 
     def key(self) -> str:
@@ -178,6 +180,8 @@ class Orders:
 
     def _words(self, currency: str) -> list[str]:
         rng = self.rng
+        if self.misstated_share and rng.random() < self.misstated_share:
+            return [_word("amount+1", f"@{OFFRAMPS[currency][0]}")]
         chance = rng.random()
         if chance < 0.45:
             return []

@@ -53,6 +53,10 @@ class Options:
     certain: Mapping[str, float] = field(default_factory=dict)
     # The modes that offramps have in addition, from the start to the healing.
     lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # The load goes on for so many actions, also where they take longer than the faults.
+    actions_min: int = 0
+    # So many payments more ask their offramp for a false amount.
+    misstated_share: float = 0.0
     # Ends with the first audit that finds something broken.
     until_broken: bool = False
     # Ends with the first audit, whatever it finds.
@@ -145,6 +149,8 @@ async def _everything(
             webhook_secrets=_webhook_secrets(mesh.plan.credentials),
             operators_url=mesh.plan.urls["operators"],
             operators=SANDBOX_OPERATORS,
+            misstated_share=options.misstated_share,
+            actions_min=options.actions_min,
         )
         yield _Run(
             options=options,
@@ -209,6 +215,7 @@ async def _load(run: _Run) -> None:
         group.create_task(_tell_progress(run, stop))
         try:
             await run.nemesis.run()
+            await run.driver.has_acted.wait()
         finally:
             stop.set()
 
