@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import asyncpg
 import orjson
 from prometheus_client import Gauge
 from sqlalchemy import MetaData, TextClause, event, text
@@ -76,6 +77,20 @@ class UnsafeDatabase(CannotStart):
     there may take away the records of them."""
 
 
+class PatientConnection(asyncpg.Connection):  # type: ignore[misc]
+    """One that never asks the server to cancel a statement, but is left by whoever gives up.
+
+    A cancelled COMMIT that waits for its synchronous standby ends as if the standby had it: all
+    can read its rows from then on, and answer with them, and a loss of the primary takes them back.
+    """
+
+    __slots__ = ()
+
+    def _cancel_current_command(self, *_: object) -> None:
+        # Once the driver is done with whoever gives up. It has no public way to choose this.
+        self._loop.call_soon(self.terminate)
+
+
 def new_metadata() -> MetaData:
     """Table metadata whose constraints have predictable names."""
     return MetaData(naming_convention=NAMES)
@@ -99,6 +114,8 @@ def open_engine(
         "application_name": application,
         "statement_timeout": f"{statement_seconds * 1000}",
         "idle_in_transaction_session_timeout": "10000",
+        # A statement that was left ends, but for a COMMIT that waits.
+        "client_connection_check_interval": "1000",
         "jit": "off",
         **({} if reads_all else BY_KEY),
     }
@@ -116,6 +133,7 @@ def open_engine(
         connect_args={
             "server_settings": dict(settings),
             "timeout": 5,
+            "connection_class": PatientConnection,
             # The server is the first to give up.
             "command_timeout": statement_seconds + 5,
         },

@@ -27,6 +27,8 @@ class Campaign:
     keep: bool
     # So often the primary is lost, in place of all other faults.
     losses: int = 0
+    # False for the planted bug of these runs: a standby that follows later.
+    synchronous: bool = True
 
     def options(self, seed: int) -> Options:
         """One seed's run."""
@@ -37,6 +39,9 @@ class Campaign:
             rate_per_second=self.rate_per_second,
             keep=self.keep,
             losses=self.losses,
+            synchronous=self.synchronous,
+            # Of what was lost nothing comes to an end.
+            **({} if self.synchronous else {"liveness_seconds": 5.0, "brief": True}),
             # The links know one server.
             topology=Topology(proxied=not self.losses),
         )
@@ -51,7 +56,8 @@ class Campaign:
     def replay(self, seed: int) -> str:
         """The command that has the seed again."""
         if self.losses:
-            return command("chaos", "--seed", str(seed), "--losses", str(self.losses))
+            planted = () if self.synchronous else ("--planted",)
+            return command("chaos", "--seed", str(seed), "--losses", str(self.losses), *planted)
         return command("chaos", "--seed", str(seed), "--minutes", f"{self.minutes:g}")
 
 

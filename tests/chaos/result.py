@@ -2,13 +2,16 @@
 liveness are separate results: money that is wrong is one thing, work that does not end another."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from deploy.local.process import terminal
 from deploy.local.process.terminal import paint
+from tests.chaos.checker import Tally
 from tests.chaos.watch import Rest
 
 EXAMPLES = 5
@@ -37,8 +40,9 @@ class Result:
     faults: Mapping[str, int] = field(default_factory=dict)
     # The faults that the proxies caused.
     cuts: Mapping[str, int] = field(default_factory=dict)
-    # After each loss of the primary, in seconds.
-    without_service: Sequence[float] = ()
+    # After each loss of the primary, in seconds, by its kind.
+    without_service: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     # Processes that ended without our doing, by name and how: a service may refuse to start while
     # the database is away.
     own_ends: Mapping[str, int] = field(default_factory=dict)
@@ -92,7 +96,7 @@ def render(result: Result, replay: str) -> str:
         "indefinite": f"{result.indefinite} operations",
         "holds": _counts(result.held) or "none",
         "healing": f"p50 {healing[0]:.1f} s, p99 {healing[1]:.1f} s" if healing else "none open",
-        **_away(result),
+        **_losses([result]),
         "safety": _word(result.safe, "safe", "NOT SAFE"),
         "liveness": _word(result.live, "live", "NOT LIVE"),
     }
@@ -103,13 +107,29 @@ def render(result: Result, replay: str) -> str:
     return "\n".join(lines)
 
 
-def _away(result: Result) -> dict[str, str]:
-    if not result.without_service:
+def _losses(results: Sequence[Result]) -> dict[str, str]:
+    """The figures of the losses of the primary, where there were any."""
+    by_kind: dict[str, list[float]] = defaultdict(list)
+    for one in results:
+        for kind, seconds in one.without_service.items():
+            by_kind[kind] += seconds
+    if not by_kind:
         return {}
-    times = sorted(result.without_service)
+    all_of = {
+        name: sum(getattr(one.tally, name) for one in results)
+        for name in ("acknowledged", "lost", "doubled")
+    }
+    return {
+        "acknowledged": "{acknowledged} payments, {lost} lost, {doubled} doubled".format(**all_of),
+        "no service": _away(list(chain(*by_kind.values()))),
+        **{f"- {kind}": _away(seconds) for kind, seconds in by_kind.items()},
+    }
+
+
+def _away(seconds: Sequence[float]) -> str:
+    times = sorted(seconds)
     p50, p99 = _at(times, 0.5), _at(times, 0.99)
-    words = f"p50 {p50:.1f} s, p99 {p99:.1f} s, longest {times[-1]:.1f} s, of {len(times)} losses"
-    return {"no service": words}
+    return f"p50 {p50:.1f} s, p99 {p99:.1f} s, longest {times[-1]:.1f} s, of {len(times)} losses"
 
 
 def summary(result: Result) -> str:
@@ -127,7 +147,9 @@ def totals(results: Sequence[Result]) -> str:
     payments = sum(result.payments for result in results)
     faults = sum(sum(result.faults.values()) for result in results)
     conclusion = f"failed: {', '.join(failed)}" if failed else "all passed"
-    return f"  {len(results)} seeds, {payments} payments, {faults} faults; {conclusion}"
+    lines = [f"{len(results)} seeds, {payments} payments, {faults} faults; {conclusion}"]
+    lines += [f"{name}: {words}" for name, words in _losses(results).items()]
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def complaints(result: Result) -> str:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +24,7 @@ from deploy.local.process.terminal import Problem
 from services.providers.simulator.catalogue import APIS
 from services.shared.well_known import SANDBOX_OPERATORS
 from tests.chaos import books, checker, corridors, schedule, watch
+from tests.chaos.checker.promises import i1
 from tests.chaos.digests import digests
 from tests.chaos.driver import Driver
 from tests.chaos.failover.losses import Losses
@@ -177,6 +178,10 @@ def _nemesis(
 
 async def _phases(run: _Run) -> None:
     await _load(run)
+    if run.result.problem:
+        # Nothing need have come to its end; but what was acknowledged is there at any time.
+        await _audit(run, "after the problem", invariants=(i1,))
+        return
     run.say("  healing …")
     run.receiver.misbehaves = 0
     run.history.epoch = "heal"
@@ -208,7 +213,7 @@ async def _phases(run: _Run) -> None:
 
 
 async def _load(run: _Run) -> None:
-    """Load and faults together; the faults end the phase."""
+    """Load and faults together; the faults, or a problem that ends them, end the phase."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(run.driver.run(stop))
@@ -216,6 +221,8 @@ async def _load(run: _Run) -> None:
         try:
             await run.nemesis.run()
             await run.driver.has_acted.wait()
+        except Problem as problem:
+            run.result.problem = str(problem)
         finally:
             stop.set()
 
@@ -249,7 +256,12 @@ async def _rest(run: _Run, phase: str) -> None:
     run.say(f"  {phase}: {'at rest' if rest.is_reached else 'NO REST'} after {rest.seconds:.0f} s")
 
 
-async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
+async def _audit(
+    run: _Run,
+    phase: str,
+    digests_before: Any = None,
+    invariants: Sequence[checker.Invariant] = checker.INVARIANTS,
+) -> None:
     known = run.mesh.plan.credentials
     passwords = {"owner": known.owner_password, "application": known.application_password}
     endpoint = run.driver.endpoint
@@ -268,7 +280,8 @@ async def _audit(run: _Run, phase: str, digests_before: Any = None) -> None:
         },
         digests_before=digests_before,
     )
-    report = await checker.audit(evidence)
+    report = await checker.audit(evidence, invariants)
+    run.result.tally = report.tally
     with (run.options.folder / "audits.txt").open("a") as file:
         file.write(checker.render(report) + "\n\n")
     # Findings of an earlier audit are reported once.
@@ -292,7 +305,7 @@ async def _count(run: _Run) -> None:
     """The report of the run beside its findings."""
     result, mesh = run.result, run.mesh
     if isinstance(run.nemesis, Losses):
-        result.without_service = run.nemesis.seconds_without_service
+        result.without_service = dict(run.nemesis.seconds_without_service)
     result.faults = {**run.nemesis.done, "database crash": _crashes(run.nemesis)}
     cuts: Counter[str] = Counter()
     for link in mesh.links.values():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.checker import Tally
 from tests.chaos.result import Result, Violation, render, summary, totals, write
 from tests.chaos.watch import Rest, Snapshot
 
@@ -74,6 +75,18 @@ def test_file_says_the_same(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "report.json").read_text())
     assert (written["seed"], written["safe"], written["live"]) == (7, False, True)
     assert written["violations"][0]["invariant"] == "I4"
+
+
+def test_losses_of_the_primary_are_reported_by_kind_and_together() -> None:
+    found = _result()
+    found.without_service = {"killed": [1.0, 3.0], "cut off": [9.0]}
+    found.tally = Tally(acknowledged=7, lost=0, doubled=1)
+
+    shown = render(found, REPLAY)
+    assert "p50 3.0 s, p99 9.0 s, longest 9.0 s, of 3 losses" in shown
+    assert "longest 3.0 s, of 2 losses" in shown
+    together = totals([found, found])
+    assert "14 payments, 0 lost, 2 doubled" in together and "of 6 losses" in together
 
 
 def test_totals_name_the_seeds_that_failed() -> None:

@@ -12,6 +12,7 @@ from tests.chaos.checker.money import i3, i4, i5, i9
 from tests.chaos.checker.promises import i1, i2, i11, i12, i17, i18
 from tests.chaos.checker.report import Finding, Report
 from tests.chaos.checker.states import i10, i16, i23, i24, ie
+from tests.chaos.checker.tally import tally
 from tests.chaos.checker.webhooks import i13, i14, iw
 
 Invariant = Callable[[Facts], Finding]
@@ -31,5 +32,5 @@ async def audit(evidence: Evidence, invariants: Sequence[Invariant] = INVARIANTS
 
 
 def check_facts(facts: Facts, invariants: Sequence[Invariant] = INVARIANTS) -> Report:
-    """The finding on every invariant."""
-    return Report(facts.phase, [invariant(facts) for invariant in invariants])
+    """The finding on every invariant, and the numbers."""
+    return Report(facts.phase, [invariant(facts) for invariant in invariants], tally(facts))

@@ -1,4 +1,4 @@
-"""The checker's report: one finding an invariant, and the table of all."""
+"""The checker's report: one finding an invariant, the table of all, and two numbers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +27,24 @@ class Finding:
         return holds
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Payments by what became of them."""
+
+    acknowledged: int = 0
+    # Acknowledged, and not in our database.
+    lost: int = 0
+    # Charged or paid out more than once.
+    doubled: int = 0
+
+
 @dataclass(frozen=True)
 class Report:
     """All findings of one audit."""
 
     phase: str
     findings: Sequence[Finding]
+    tally: Tally
 
     @property
     def safe(self) -> bool:

@@ -160,11 +160,13 @@ class Pair:
             connection.terminate()
 
     async def _until(self, state: str) -> None:
-        """The server notifies nobody of it."""
+        """Until the standby is in the state and has all commits before; the server notifies nobody
+        of it."""
         connection = await self._connect(self.primary)
         try:
+            written = await connection.fetchval("SELECT pg_current_wal_lsn()::text")
             async with asyncio.timeout(SYNCHRONOUS_SECONDS):
-                while await connection.fetchval(_STATE) != state:  # noqa: ASYNC110
+                while not await connection.fetchval(_HAS_ALL, state, written):  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_SECONDS)
         finally:
             connection.terminate()
@@ -186,7 +188,10 @@ class Pair:
         )
 
 
-_STATE = f"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{STANDBY}'"
+_HAS_ALL = f"""
+    SELECT sync_state = $1 AND flush_lsn >= $2::text::pg_lsn
+      FROM pg_stat_replication WHERE application_name = '{STANDBY}'
+"""
 
 
 async def acknowledges(url: str, seconds: float) -> bool:
