@@ -50,8 +50,16 @@ class Marks(Protocol):
         """All providers were compared just now. Raises Unavailable."""
         ...
 
-    async def find(self, finding: str) -> None:
-        """Keeps why the database is older, the first reason alone. Raises Unavailable."""
+    async def find(self, finding: str, *, below: int | None = None) -> None:
+        """Keeps why the database is older, the first reason alone; and where a number is given,
+        only of a mark that is below it. Raises Unavailable."""
+        ...
+
+    async def find_unknown(
+        self, finding: str, provider: str, listed: Sequence[ListedOperation]
+    ) -> bool:
+        """Keeps it where some of these operations are still unknown to the database that keeps it.
+        Raises Unavailable."""
         ...
 
     async def accept(self, *, accepted_by: str, reason: str) -> None:

@@ -1,7 +1,8 @@
 """Whether the database is as new as what has happened. Two things say that it is older: its mark,
 which only grows, is smaller than this process has seen it; or a provider has an operation of ours
 that the database never sent. Every send is committed before it leaves, so that neither can be while
-the database is the one that it was."""
+the database is the one that it was. An old primary beside a new one looks the same to whoever reads
+it; but it keeps nothing, so that only what is kept by the database itself stays true."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -38,8 +39,10 @@ class Standing:
         """`grows` is for a process that makes the mark grow; others only read it."""
         self._marks = marks
         self._lists = lists
-        self._ask = marks.grow if grows else marks.read
+        self._grows = grows
         self._seen: Mark | None = None
+        # The greatest number seen since an operator last took the database as it is.
+        self._greatest = 0
         self._went_back = False
         # Not compared since this process began.
         self._waiting: set[Source] = set()
@@ -79,12 +82,13 @@ class Standing:
 
     async def look(self) -> None:
         """Reads the mark, or makes it grow. Raises Unavailable."""
-        before, mark = self._seen, await self._ask()
-        if before and before.accepted_at == mark.accepted_at and mark.number < before.number:
-            # From here on, also where it cannot be written down.
+        mark = await (self._marks.grow() if self._grows else self._marks.read())
+        if self._is_back(mark):
+            # As long as it is so, also where it cannot be written down.
             self._went_back = True
             OLDER.set(1)
-            await self._marks.find(WENT_BACK)
+            # A database that has taken the new number is no old primary.
+            await self._marks.find(WENT_BACK, below=None if self._grows else self._greatest)
             mark = await self._marks.read()
         self._take(mark)
 
@@ -101,6 +105,10 @@ class Standing:
     @property
     def _is_older(self) -> bool:
         return self._went_back or (self._seen is not None and self._seen.finding != "")
+
+    def _is_back(self, mark: Mark) -> bool:
+        is_same = self._seen is not None and self._seen.accepted_at == mark.accepted_at
+        return is_same and mark.number < self._greatest
 
     async def _begin(self) -> None:
         self._take(await self._marks.read())
@@ -122,22 +130,28 @@ class Standing:
             get_logger().warning("not_compared", provider=provider, reason=str(error))
             return False
         if unknown:
-            await self._find(source, unknown)
+            await self._find(source, unknown, listed)
         self._waiting.discard(source)
         return True
 
-    async def _find(self, source: Source, unknown: Sequence[ListedOperation]) -> None:
+    async def _find(
+        self,
+        source: Source,
+        unknown: Sequence[ListedOperation],
+        listed: Sequence[ListedOperation],
+    ) -> None:
         first, (provider, step) = unknown[0], source
         name = first.key or first.provider_reference
         words = f"{provider} has {step} {name}, which this database has not sent"
-        get_logger().error("database_older", finding=words, operations=len(unknown))
-        await self._marks.find(words)
+        if await self._marks.find_unknown(words, provider, listed):
+            get_logger().error("database_older", finding=words, operations=len(unknown))
         self._take(await self._marks.read())
 
     def _take(self, mark: Mark) -> None:
-        before, self._seen = self._seen, mark
-        if before and before.accepted_at != mark.accepted_at:
-            self._went_back = False
+        before = self._seen
+        self._went_back = self._is_back(mark)
+        self._greatest = max(self._greatest, mark.number) if self._went_back else mark.number
+        self._seen = mark
         OLDER.set(self._is_older)
         if mark.finding and not (before and before.finding):
             get_logger().error("database_older", finding=mark.finding)

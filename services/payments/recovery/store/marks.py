@@ -4,7 +4,7 @@ by the ids in the keys, so that no index is needed for this."""
 from collections.abc import Sequence
 
 from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.mesh.ports import ListedOperation
 from services.payments.model.timing import COMPARE_SKEW
@@ -17,7 +17,12 @@ _COLUMNS = "mark, compared_at, accepted_at, finding"
 _READ = text(f"SELECT {_COLUMNS} FROM database_mark")
 _GROW = text(f"UPDATE database_mark SET mark = mark + 1 RETURNING {_COLUMNS}")
 _COMPARED = text("UPDATE database_mark SET compared_at = now() WHERE finding = ''")
-_FIND = text("UPDATE database_mark SET finding = :finding, found_at = now() WHERE finding = ''")
+_FIND = text(
+    """
+    UPDATE database_mark SET finding = :finding, found_at = now()
+     WHERE finding = '' AND (CAST(:below AS bigint) IS NULL OR mark < :below)
+    """
+)
 _ACCEPT = text(
     """
     UPDATE database_mark
@@ -72,9 +77,21 @@ class PostgresMarks:
         await self._write(_COMPARED)
 
     @repeated
-    async def find(self, finding: str) -> None:
+    async def find(self, finding: str, *, below: int | None = None) -> None:
         """See Marks.find."""
-        await self._write(_FIND, finding=finding)
+        await self._write(_FIND, finding=finding, below=below)
+
+    @repeated
+    async def find_unknown(
+        self, finding: str, provider: str, listed: Sequence[ListedOperation]
+    ) -> bool:
+        """See Marks.find_unknown."""
+        async with connected(self._engine) as connection:
+            if not await _unknown(connection, provider, listed):
+                return False
+            await connection.execute(_FIND, {"finding": finding, "below": None})
+            await connection.commit()
+        return True
 
     @repeated
     async def accept(self, *, accepted_by: str, reason: str) -> None:
@@ -93,22 +110,8 @@ class PostgresMarks:
         """See Marks.unknown."""
         if not listed:
             return ()
-        ids = {decode_id(Prefix.PAYMENT, one.key.partition("-")[0]) for one in listed if one.key}
-        references = [one.provider_reference for one in listed if not one.key]
         async with connected(self._engine) as connection:
-            asked = {"payment_ids": [*filter(None, ids)], "provider": provider}
-            rows = await connection.execute(_BY_KEY, asked)
-            begun = {row.key: row.created_at for row in rows}
-            by_reference = {"references": references, "provider": provider}
-            found = await connection.execute(_BY_REFERENCE, by_reference) if references else ()
-            known = {row.provider_reference for row in found}
-        return [
-            one
-            for one in listed
-            if (one.key not in begun if one.key else one.provider_reference not in known)
-            # Our own try began later than the provider has it: it was another's, of a lost time.
-            or (one.key and one.created_at and one.created_at + COMPARE_SKEW < begun[one.key])
-        ]
+            return await _unknown(connection, provider, listed)
 
     async def _mark(self, statement: TextClause) -> Mark:
         async with connected(self._engine) as connection:
@@ -121,7 +124,27 @@ class PostgresMarks:
             finding=row.finding,
         )
 
-    async def _write(self, statement: TextClause, **values: str) -> None:
+    async def _write(self, statement: TextClause, **values: str | int | None) -> None:
         async with connected(self._engine) as connection:
             await connection.execute(statement, values)
             await connection.commit()
+
+
+async def _unknown(
+    connection: AsyncConnection, provider: str, listed: Sequence[ListedOperation]
+) -> Sequence[ListedOperation]:
+    ids = {decode_id(Prefix.PAYMENT, one.key.partition("-")[0]) for one in listed if one.key}
+    references = [one.provider_reference for one in listed if not one.key]
+    asked = {"payment_ids": [*filter(None, ids)], "provider": provider}
+    rows = await connection.execute(_BY_KEY, asked)
+    begun = {row.key: row.created_at for row in rows}
+    by_reference = {"references": references, "provider": provider}
+    found = await connection.execute(_BY_REFERENCE, by_reference) if references else ()
+    known = {row.provider_reference for row in found}
+    return [
+        one
+        for one in listed
+        if (one.key not in begun if one.key else one.provider_reference not in known)
+        # Our own try began later than the provider has it: it was another's, of a lost time.
+        or (one.key and one.created_at and one.created_at + COMPARE_SKEW < begun[one.key])
+    ]

@@ -3,6 +3,7 @@ and later, and by its own mark while a process looks on; nothing is done from it
 accepts it."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from services.payments.mesh.ports import ListedOperation, OperationPage, Provide
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
 from services.payments.model.payment import Payment
 from services.payments.recovery.gates import GatedProviders, GatedWork, admit_readers
-from services.payments.recovery.ports import DatabaseOlder
+from services.payments.recovery.ports import DatabaseOlder, Mark
 from services.payments.recovery.standing import WENT_BACK, Standing
 from services.payments.recovery.store.marks import PostgresMarks
 from services.shared.contract import Access, PrincipalKind
@@ -168,6 +169,54 @@ async def test_a_mark_that_goes_back_is_noticed_at_the_next_look(
 
     assert _refuses(watching)
     assert (await PostgresMarks(engine).read()).finding == WENT_BACK
+
+
+class BesideAnOldPrimary(PostgresMarks):
+    """While `reads_old`, what is read comes from a primary of before, and what is written goes to
+    the new one."""
+
+    reads_old = True
+
+    async def read(self) -> Mark:
+        mark = await super().read()
+        return replace(mark, number=mark.number - 3) if self.reads_old else mark
+
+    async def unknown(
+        self, provider: str, listed: Sequence[ListedOperation]
+    ) -> Sequence[ListedOperation]:
+        return listed if self.reads_old else await super().unknown(provider, listed)
+
+
+async def test_a_process_that_reads_an_old_primary_refuses_until_it_reads_the_new_one(
+    engine: AsyncEngine,
+) -> None:
+    worker, marks = await _begun(engine, Lists()), BesideAnOldPrimary(engine)
+    for _ in range(5):
+        await worker.look()
+    marks.reads_old = False
+    reader = Standing(marks, Lists(), grows=False)
+    await reader.begin()
+
+    marks.reads_old = True
+    await reader.look()
+    assert _refuses(reader)
+
+    marks.reads_old = False
+    await reader.look()
+    assert not _refuses(reader)
+    assert (await marks.read()).finding == ""
+
+
+async def test_an_operation_that_an_old_primary_does_not_know_is_no_finding(
+    engine: AsyncEngine, known: Any
+) -> None:
+    marks = BesideAnOldPrimary(engine)
+
+    standing = Standing(marks, Lists(**known), grows=True)
+    await standing.begin()
+
+    assert not _refuses(standing)
+    assert (await marks.read()).finding == ""
 
 
 async def test_two_workers_make_it_grow_and_neither_sees_it_go_back(engine: AsyncEngine) -> None:
