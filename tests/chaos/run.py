@@ -35,6 +35,9 @@ from tests.chaos.nemesis import Nemesis
 from tests.chaos.receiver import Receiver
 from tests.chaos.result import Result, Violation
 from tests.chaos.topology import Topology
+from tests.chaos.upgrade.mesh import UpgradeMesh
+from tests.chaos.upgrade.rolling import Rolling
+from tests.chaos.upgrade.versions import Upgrade
 
 PROGRESS_SECONDS = 10.0
 
@@ -72,6 +75,8 @@ class Options:
     losses: int = 0
     # False for a standby that follows later, by which acknowledged payments are lost.
     synchronous: bool = True
+    # The versions change across a migration, in place of all faults.
+    upgrade: Upgrade | None = None
 
 
 @dataclass(kw_only=True)
@@ -84,7 +89,7 @@ class _Run:
     receiver: Receiver
     history: History
     driver: Driver
-    nemesis: Nemesis | Losses
+    nemesis: Nemesis | Losses | Rolling
     result: Result
     say: Callable[[str], None]
 
@@ -128,8 +133,7 @@ async def _everything(
         options.certain,
         lies_in_addition=options.lies,
     )
-    lost = partial(FailoverMesh, synchronous=options.synchronous)
-    mesh = (lost if options.losses else ChaosMesh)(
+    mesh = _kind_of_mesh(options)(
         data_dir=folder / "mesh",
         payments=topology.payments,
         workers=topology.workers,
@@ -167,10 +171,20 @@ async def _everything(
     history.close()
 
 
+def _kind_of_mesh(options: Options) -> Callable[..., ChaosMesh]:
+    if options.losses:
+        return partial(FailoverMesh, synchronous=options.synchronous)
+    if options.upgrade:
+        return partial(UpgradeMesh, upgrade=options.upgrade)
+    return ChaosMesh
+
+
 def _nemesis(
     options: Options, mesh: ChaosMesh, plan: schedule.Schedule, history: History
-) -> Nemesis | Losses:
+) -> Nemesis | Losses | Rolling:
     file = options.folder / "nemesis.jsonl"
+    if isinstance(mesh, UpgradeMesh):
+        return Rolling(mesh, history, file)
     if isinstance(mesh, FailoverMesh):
         return Losses(mesh, options.losses, history.path, file)
     return Nemesis(mesh, plan, file)

@@ -342,13 +342,13 @@ def _cell(ended: CaseResult | None) -> str:
     return f"{'✗' if ended.complaints else '✓'} {ended.seconds:4.0f}s"
 
 
-async def verify(mesh: ChaosMesh) -> tuple[int, str]:
-    """`./caravel verify` on the mesh's database: its exit code, and its table."""
+async def verify(mesh: ChaosMesh, **variables: str) -> tuple[int, str]:
+    """`./caravel verify` on the mesh's database, with variables more: its exit code, its table."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
+        *("-P", "-m"),
         "services.payments.verify",
-        env=environment({"DATABASE_URL": mesh.application_url}),
+        env=environment({"DATABASE_URL": mesh.application_url, **variables}),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
