@@ -82,7 +82,7 @@ from services.payments.orders.ports import Declared, PaymentStore
 from services.payments.orders.scoreboard import ScoreboardStore
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
-from services.payments.recovery.gates import GatedProviders, GatedWork, admit_readers
+from services.payments.recovery import gates
 from services.payments.recovery.opening import compared
 from services.payments.recovery.store.marks import PostgresMarks
 from services.payments.webhooks_in.ports import Inbox
@@ -265,7 +265,7 @@ async def assemble(
             ready=all_of(ready, held.refuse_unreadable, standing.ask),
             identity=identity,
         )
-        server.on_hangup, server.gate = again.ask, partial(admit_readers, standing)
+        server.on_hangup, server.gate = again.ask, partial(gates.admit_readers, standing)
         applying, expiring = beside(again.run), beside(Expiring(stores.proposals).run)
         async with declared.refreshed(), held.refreshed(), exposure.watched(), applying, expiring:
             yield server
@@ -294,20 +294,20 @@ async def assemble_worker(
         by_version = CurrentRates(wrap(rates), PostgresCorridorVersions(engine))
         worker = Worker(
             owner=f"{socket.gethostname()}:{os.getpid()}",
-            store=GatedWork(wrap(PostgresWork(engine, encode_event)), standing),
-            providers=GatedProviders(wrap(providers), standing),
+            store=gates.GatedWork(wrap(PostgresWork(engine, encode_event)), standing),
+            providers=gates.GatedProviders(wrap(providers), standing),
             rates=OverriddenRates(by_version, ReadOverrides(PostgresOverrides(engine))),
             decider=Decider(declared, random.random),
             on_hold=watcher.wake,
             **config.pace,
         )
-        deliverer = _deliverer(config, PostgresOutbox(engine), wrap(sender))
-        reads = (wrap(providers), wrap(PostgresInbox(engine)), PostgresEventLists(engine))
+        outbox, lists = gates.claims(standing, PostgresOutbox(engine), PostgresEventLists(engine))
+        deliverer = _deliverer(config, outbox, wrap(sender))
+        reads = (wrap(providers), wrap(PostgresInbox(engine)), lists)
         reader = EventReader(*reads, declared, every_seconds=config.events_seconds)
         stopping = asyncio.Event()
         loops = (worker, deliverer, watcher, reader)
-        wakes = {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake}
-        alarm = Alarm(_url(config), wakes)
+        alarm = Alarm(_url(config), {wake.PAYMENTS: worker.wake, wake.MESSAGES: deliverer.wake})
         async with (
             alarm.listening(),
             declared.refreshed(),

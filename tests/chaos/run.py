@@ -151,7 +151,7 @@ async def _everything(
             random.Random(f"driver {seed}"),
             receiver.url,
             options.rate_per_second,
-            webhook_secrets=_webhook_secrets(mesh.plan.credentials),
+            webhook_secrets=webhook_secrets(mesh.plan.credentials),
             operators_url=mesh.plan.urls["operators"],
             operators=SANDBOX_OPERATORS,
             misstated_share=options.misstated_share,
@@ -337,7 +337,8 @@ def _crashes(nemesis: Nemesis | Losses) -> int:
     return nemesis.done["kill_session"] + nemesis.killed["postgresql"]
 
 
-def _webhook_secrets(credentials: Credentials) -> dict[str, str]:
+def webhook_secrets(credentials: Credentials) -> dict[str, str]:
+    """The secret of each provider's events."""
     secrets = credentials.stand_ins
     return {
         name: secrets.get(f"{name}_webhook_secret", secrets[f"{name}_api_key"]) for name in APIS

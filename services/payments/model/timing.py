@@ -68,6 +68,9 @@ DECLARATIONS_SECONDS = 60.0
 MARK_EVERY_SECONDS = 1.0
 COMPARE_EVERY_SECONDS = 60.0
 COMPARE_FIRST_SECONDS = 3.0
+# A call that was admitted before another database was found below its process is over so much
+# later.
+ADMITTED_SECONDS = 15.0
 # Lists are read from so long before the last comparison, and clocks may be so far apart.
 COMPARE_OVERLAP = timedelta(minutes=10)
 COMPARE_SKEW = timedelta(seconds=60)

@@ -30,6 +30,25 @@ class GatedWork:
         return begun
 
 
+class GatedClaims:
+    """A port whose work begins with a claim, as lists of events and the outbox: on an older
+    database it gives `nothing`."""
+
+    def __init__(self, inner: Any, standing: Standing, nothing: object) -> None:
+        self._inner = inner
+        self._standing = standing
+        self._nothing = nothing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def claim(self, *asked: Any, **terms: Any) -> Any:
+        """As the port's own."""
+        if self._standing.is_older:
+            return self._nothing
+        return await self._inner.claim(*asked, **terms)
+
+
 class GatedProviders:
     """The port Providers, which sends nothing to a provider that was not compared, and nothing at
     all from an older database."""
@@ -52,6 +71,11 @@ class GatedProviders:
         if sent:
             async for answer in self._inner.execute(sent):
                 yield answer
+
+
+def claims(standing: Standing, outbox: Any, lists: Any) -> tuple[GatedClaims, GatedClaims]:
+    """The outbox and the lists of events, of which an older database has none to claim."""
+    return GatedClaims(outbox, standing, ()), GatedClaims(lists, standing, None)
 
 
 def admit_readers(standing: Standing, access: Access) -> None:

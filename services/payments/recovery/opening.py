@@ -18,5 +18,6 @@ async def compared(
     async with opened_operation_lists(providers_target, identity) as lists:
         standing = Standing(marks, lists, grows=grows)
         await standing.begin()
+        marks.watch(standing.meet, standing.admit)
         async with beside(standing.run):
             yield standing

@@ -1,6 +1,6 @@
 """The nouns and ports of the comparison of the database with what providers have."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -34,6 +34,11 @@ class Mark:
 
 class Marks(Protocol):
     """The mark in the database."""
+
+    def watch(self, meet: Callable[[Mark], None], admit: Callable[[], None]) -> None:
+        """Calls `meet` with the mark behind each new connection, before anything else is done over
+        it, and `admit` before each use of any, which it refuses by raising."""
+        ...
 
     async def read(self) -> Mark:
         """As it is. Raises Unavailable."""

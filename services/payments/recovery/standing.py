@@ -5,8 +5,10 @@ the database is the one that it was. An old primary beside a new one looks the s
 it; but it keeps nothing, so that only what is kept by the database itself stays true."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 
 from prometheus_client import Gauge
 
@@ -14,6 +16,7 @@ from services.payments.base.errors import describe
 from services.payments.mesh.ports import ListedOperation, OperationLists
 from services.payments.model.attempt import Step
 from services.payments.model.timing import (
+    ADMITTED_SECONDS,
     COMPARE_EVERY_SECONDS,
     COMPARE_FIRST_SECONDS,
     COMPARE_OVERLAP,
@@ -30,6 +33,8 @@ OLDER = Gauge(
     "1 while the database is older than what providers have, so that nothing is sent or created.",
 )
 WENT_BACK = "the mark of the database went back while a process looked on"
+# The comparison itself reaches an older database at any time.
+_COMPARES: ContextVar[bool] = ContextVar("compares", default=False)
 
 
 class Standing:
@@ -44,14 +49,35 @@ class Standing:
         # The greatest number seen since an operator last took the database as it is.
         self._greatest = 0
         self._went_back = False
+        self._refuses_all_until = float("-inf")
         # Not compared since this process began.
         self._waiting: set[Source] = set()
         self._is_listed = False
 
+    @property
+    def is_older(self) -> bool:
+        """Whether the database is known to be older than what has happened."""
+        return self._went_back or (self._seen is not None and self._seen.finding != "")
+
     def refuse(self) -> None:
         """Raises DatabaseOlder where nothing may be done from this database."""
-        if self._is_older:
+        if self.is_older:
             raise DatabaseOlder
+
+    def meet(self, mark: Mark) -> None:
+        """The mark behind a new connection. Another database can be below a running process only
+        once every connection to the one before has ended, so that this comes before all else."""
+        if not self._is_back(mark):
+            return
+        if not self._went_back:
+            get_logger().error("database_older", finding=WENT_BACK)
+            self._refuses_all_until = time.monotonic() + ADMITTED_SECONDS
+        self._note_back()
+
+    def admit(self) -> None:
+        """Raises DatabaseOlder for whatever was admitted while the newer database was there."""
+        if not _COMPARES.get() and time.monotonic() < self._refuses_all_until:
+            self.refuse()
 
     async def ask(self) -> None:
         """The same, as a question of readiness."""
@@ -59,7 +85,7 @@ class Standing:
 
     def is_compared(self, provider: str) -> bool:
         """Whether a provider may be sent to: one that has not answered may have more than we."""
-        knows = self._is_listed and not self._is_older
+        knows = self._is_listed and not self.is_older
         return knows and all(name != provider for name, _ in self._waiting)
 
     async def begin(self) -> None:
@@ -85,8 +111,7 @@ class Standing:
         mark = await (self._marks.grow() if self._grows else self._marks.read())
         if self._is_back(mark):
             # As long as it is so, also where it cannot be written down.
-            self._went_back = True
-            OLDER.set(1)
+            self._note_back()
             # A database that has taken the new number is no old primary.
             await self._marks.find(WENT_BACK, below=None if self._grows else self._greatest)
             mark = await self._marks.read()
@@ -102,9 +127,9 @@ class Standing:
         if all(answered) and not mark.finding:
             await self._marks.note_compared()
 
-    @property
-    def _is_older(self) -> bool:
-        return self._went_back or (self._seen is not None and self._seen.finding != "")
+    def _note_back(self) -> None:
+        self._went_back = True
+        OLDER.set(1)
 
     def _is_back(self, mark: Mark) -> bool:
         is_same = self._seen is not None and self._seen.accepted_at == mark.accepted_at
@@ -152,17 +177,20 @@ class Standing:
         self._went_back = self._is_back(mark)
         self._greatest = max(self._greatest, mark.number) if self._went_back else mark.number
         self._seen = mark
-        OLDER.set(self._is_older)
+        OLDER.set(self.is_older)
         if mark.finding and not (before and before.finding):
             get_logger().error("database_older", finding=mark.finding)
 
     async def _quietly(self, work: Callable[[], Awaitable[None]]) -> None:
+        compares = _COMPARES.set(True)
         try:
             await work()
         except DomainError as error:
             get_logger().warning("comparison_waits", reason=str(error))
         except Exception as error:  # noqa: BLE001 - the loop must outlive whatever it meets
             get_logger().error("comparison_failed", error=describe(error))
+        finally:
+            _COMPARES.reset(compares)
 
 
 def _counts(one: ListedOperation, mark: Mark) -> bool:

@@ -33,7 +33,6 @@ IN_DOUBT = frozenset(
      "refund_failed", "payout_failed", "payout_reversed", "refund_reversed",
      "collection_reversed"}
 )  # fmt: skip
-# Attempts of which we know that the provider may know more.
 IN_FLIGHT = frozenset({"SENT", "ACCEPTED", "UNKNOWN"})
 # Providers that promise that a success is for good; that one of them takes it back is its lie.
 FINAL_AT_ONCE = frozenset({"local_wallet"})
@@ -267,9 +266,7 @@ def i9(facts: Facts) -> Finding:
     total: Counter[str] = Counter()
     explained: Counter[str] = Counter()
     for case in facts.cases:
-        theirs, ours = _theirs(case), _ours(case)
-        for account in {*theirs, *ours}:
-            difference = theirs[account] - ours[account]
+        for account, difference in differences(case).items():
             total[account] += difference
             rest = difference - _misstated(facts, case, account)
             rest -= _unreported(facts, case, account)
@@ -280,7 +277,7 @@ def i9(facts: Facts) -> Finding:
                 hold = case.payment.hold_reason or case.payment.state
                 what = f"{case.id} ({hold}) {account}: theirs is {difference:+} more"
                 found.expect(difference == 0, what)
-    for account, difference in _by_account(facts).items():
+    for account, difference in by_account(facts).items():
         rest = difference - explained[account]
         found.expect(rest == 0, f"{account}: a difference of {rest:+} that no payment explains")
     return found
@@ -295,8 +292,13 @@ def _unreported(facts: Facts, case: Case, account: str) -> int:
     return theirs + sum(dispute.withdrawn_minor for dispute in case.disputes)
 
 
+def differences(case: Case) -> Counter[str]:
+    """The debits less credits of providers' accounts by their books, less those by ours."""
+    theirs, ours = _theirs(case), _ours(case)
+    return Counter({name: theirs[name] - ours[name] for name in {*theirs, *ours}})
+
+
 def _theirs(case: Case) -> Counter[str]:
-    """Debits less credits of the provider accounts, if our book said what theirs say."""
     sums = _refunds(case.lines)
     for line in case.of("charge_succeeded"):
         sums[f"onramp:{line.provider}:USD"] += line.amount_minor
@@ -375,7 +377,7 @@ def _is_open(case: Case, attempt: AttemptRow) -> bool:
     return attempt.state in IN_FLIGHT and attempt.moved_minor is None and not is_stated
 
 
-def _by_account(facts: Facts) -> Counter[str]:
+def by_account(facts: Facts) -> Counter[str]:
     """Theirs less ours, from the whole books and no payment's share of them."""
     sums = _refunds(facts.book)
     latest: dict[tuple[str, str], BookLine] = {}

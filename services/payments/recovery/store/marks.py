@@ -1,9 +1,10 @@
 """The mark of the database, and the comparison with its attempts, on PostgreSQL. Payments are found
 by the ids in the keys, so that no index is needed for this."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.mesh.ports import ListedOperation
@@ -62,6 +63,20 @@ class PostgresMarks:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    def watch(self, meet: Callable[[Mark], None], admit: Callable[[], None]) -> None:
+        """See Marks.watch."""
+
+        def connect(connection: Any, _: object) -> None:
+            try:
+                meet(_mark_of(connection.run_async(lambda driver: driver.fetchrow(str(_READ)))))
+            except BaseException:
+                # The pool forgets it without closing it.
+                connection.driver_connection.terminate()
+                raise
+
+        event.listen(self._engine.sync_engine, "connect", connect)
+        event.listen(self._engine.sync_engine, "checkout", lambda *_: admit())
+
     async def read(self) -> Mark:
         """See Marks.read."""
         return await self._mark(_READ)
@@ -115,14 +130,9 @@ class PostgresMarks:
 
     async def _mark(self, statement: TextClause) -> Mark:
         async with connected(self._engine) as connection:
-            row = (await connection.execute(statement)).one()
+            row = (await connection.execute(statement)).one()._asdict()
             await connection.commit()
-        return Mark(
-            number=row.mark,
-            compared_at=row.compared_at,
-            accepted_at=row.accepted_at,
-            finding=row.finding,
-        )
+        return _mark_of(row)
 
     async def _write(self, statement: TextClause, **values: str | int | None) -> None:
         async with connected(self._engine) as connection:
@@ -148,3 +158,12 @@ async def _unknown(
         # Our own try began later than the provider has it: it was another's, of a lost time.
         or (one.key and one.created_at and one.created_at + COMPARE_SKEW < begun[one.key])
     ]
+
+
+def _mark_of(row: Mapping[str, Any]) -> Mark:
+    return Mark(
+        number=row["mark"],
+        compared_at=row["compared_at"],
+        accepted_at=row["accepted_at"],
+        finding=row["finding"],
+    )
