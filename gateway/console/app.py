@@ -31,6 +31,13 @@ def build_app(
     config: ConsoleSettings, payments: Payments, now: Callable[[], float] = time.time
 ) -> ASGIApp:
     """The console over any payments."""
+    return RequestContext(application(config, payments, now), secure=config.is_secure)
+
+
+def application(
+    config: ConsoleSettings, payments: Payments, now: Callable[[], float] = time.time
+) -> Starlette:
+    """The console with its routes, outside of any request."""
     lifetime = Lifetime(absolute=config.session_hours * 3600, idle=config.session_idle_minutes * 60)
     sessions = Sessions(config.session_keys, lifetime, secure=config.is_secure, now=now)
     origins = Origins(config.console_url, config.deployment)
@@ -64,7 +71,7 @@ def build_app(
     )
     # Such a redirect would go to whatever host the request names.
     app.router.redirect_slashes = False
-    return RequestContext(app, secure=config.is_secure)
+    return app
 
 
 def _provider(config: ConsoleSettings, now: Callable[[], float]) -> OpenIdProvider | None:

@@ -66,7 +66,7 @@ ATTEMPTS = Part(
         Column("Unknown for", "unknown_since", "age"),
         Column("Look-ups without an outcome", "inconclusive_look_ups", "number"),
         Column("Failure", "failure_message", "long"),
-        Column("There", "provider_reference", "code"),
+        Column("Provider's id", "provider_reference", "code"),
         Column("Our key", "key", "code"),
         Column("Moved", "moved_amount", "number", unit="{moved_currency}"),
     ),

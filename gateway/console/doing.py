@@ -121,6 +121,7 @@ class Doing:
             ways=_ways_now(verb, refused, preview),
             preview=preview,
             refused=refused,
+            was_asked=sent.get("as", "") in _ways(verb),
             idempotency_key=sent.get("idempotency_key") or secrets.token_urlsafe(24),
             back=_back(verb, {**(shown or {}), **sent}),
         )

@@ -1,6 +1,7 @@
 """The base of all pages: the session of the browser, the operator, templates, and refusals."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -32,6 +33,8 @@ _UNANSWERED = {
     404: ("PAGE_NOT_FOUND", "There is no such page."),
     405: ("METHOD_NOT_ALLOWED", "This page cannot be asked for in this way."),
 }
+# These refusals may be over in a moment.
+_LATER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 # A script that reads a page again has it. It is no sign of a person, and puts off no idle end.
 LIVE_HEADER = "x-live"
 HERE = Path(__file__).resolve().parent
@@ -82,6 +85,14 @@ def _done(request: Request) -> str:
     return said
 
 
+def _again(visit: Visit, refused: Refused) -> str:
+    """The address of the page, where a later try may succeed; empty where none can."""
+    request = visit.request
+    if refused.status not in _LATER or request.method != "GET" or not visit.session.credential:
+        return ""
+    return f"{request.url.path}?{request.url.query}".removesuffix("?")
+
+
 Answer = Callable[[Visit], Awaitable[Response]]
 
 
@@ -115,6 +126,7 @@ class Pages:
         self._templates.filters["tone"] = words.tone
         self._templates.filters["shown_value"] = words.shown
         self._templates.filters["parts"] = words.parts
+        self._templates.filters["end_of_wait"] = words.end_of_wait
         self._templates.filters["payload_lines"] = words.payload_lines
         self._templates.filters["used"] = used
         self._templates.filters["money"] = figures.money
@@ -193,9 +205,14 @@ class Pages:
         """The page for a path that is not there, or a method that it does not have."""
         status = error.status_code if isinstance(error, HTTPException) else 500
         reason, sentence = _UNANSWERED.get(status, _UNANSWERED[404])
-        response = self._refusal(
-            Visit(request, self.sessions.new()), Refused(status, reason, sentence)
-        )
+        visit = Visit(request, self.sessions.new())
+        # An operator who has signed in keeps the menu.
+        with suppress(Refused, DomainError):
+            self._origins.check_host(request)
+            visit.session = self.sessions.read(request)
+            if visit.session.credential:
+                visit.operator = await self.payments.call(visit.acting, "GetOperator")
+        response = self._refusal(visit, Refused(status, reason, sentence))
         if isinstance(error, HTTPException) and error.headers:
             response.headers.update(error.headers)
         return response
@@ -218,6 +235,7 @@ class Pages:
             refused.status,
             title=HTTPStatus(refused.status).phrase,
             refused=refused,
+            again=_again(visit, refused),
             request_id=request_id_var.get(),
         )
         if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -19,6 +19,11 @@ class Refused(Exception):
         self.sentence = sentence
         self.ends_session = ends_session
 
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a change that was asked for may have been made all the same."""
+        return self.reason in _UNSURE
+
 
 def sign_in_refused(reason: str, sentence: str) -> Refused:
     """A sign-in that did not succeed."""
@@ -42,10 +47,18 @@ _NO_ROLE = (
 )
 
 
+# Of a call that changes something, nobody knows after these whether it was carried out.
+_UNSURE = ("SERVICE_UNAVAILABLE", "INTERNAL_ERROR")
+_SENTENCES = {
+    "SCOPE_MISSING": _NO_ROLE,
+    "SERVICE_UNAVAILABLE": "A part of Caravel that is needed cannot answer now.",
+}
+
+
 def of_payments(error: errors.DomainError, *, ends_session: bool = True) -> Refused:
     """The page for a refusal by payments; it ends the session whose credential counts no more."""
     reason = error.error_reason
     status = next(status for kind, status in _STATUSES if isinstance(error, kind))
-    sentence = _NO_ROLE if reason == "SCOPE_MISSING" else error.message
+    sentence = _SENTENCES.get(reason, error.message)
     ends = ends_session and isinstance(error, errors.NotAuthenticated)
     return Refused(status, reason, sentence, ends_session=ends)

@@ -15,6 +15,7 @@ _TONES = {
     "PROPOSED RETURNED REVERSED UNKNOWN WAITING",
     "bad": "DISABLED FAILED LOST REFUSED REVOKED SET_ASIDE",
 }
+_ENDS = {"ALARM": "an alarm is raised", "REFUND": "the sender is refunded"}
 _FIRST = ("verb", "target")
 _ID = re.compile("[a-z]{3}_[0-9a-z]{26}")
 TONES = {word: tone for tone, words in _TONES.items() for word in words.split()}
@@ -49,6 +50,11 @@ def parts(word: str) -> list[str]:
     if _ID.fullmatch(word):
         return [word[: len(word) // 2], word[len(word) // 2 :]]
     return re.split("(?<=[_:/])(?!/)", word) if len(word) > 14 else [word]
+
+
+def end_of_wait(word: str) -> str:
+    """The event at a deadline, as a part of a sentence."""
+    return _ENDS.get(word, word)
 
 
 def shown(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Request
+from playwright.async_api import Browser, BrowserContext, Page, Request, ViewportSize, expect
 
 from gateway.console.app import build_app
 from gateway.console.serving import serving
@@ -20,6 +20,7 @@ from services.shared.errors import Unavailable
 from services.shared.sandbox_operators import OPERATORS
 from tests.browser.operators import Operator
 from tests.browser.payment_sample import PAYMENT, payment
+from tests.browser.preview_sample import preview
 from tests.browser.samples import (
     STATES,
     actions,
@@ -103,6 +104,12 @@ async def visiting(chromium: Browser, **options: Any) -> AsyncIterator[Console]:
             moved.set()
 
 
+async def sign_in(console: Console, name: str = "grace") -> None:
+    await console.open("/sign-in")
+    await console.page.get_by_role("button", name=f"Sign in as {name}").click()
+    await expect(console.page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
 def listen_to(page: Page, complaints: list[str]) -> None:
     """Keeps all that the browser complains about on this page, but for what it stopped itself: a
     page that is left ends what it was reading."""
@@ -126,6 +133,7 @@ REFUSED = {"wallet": {"holder_name": "Asha Refused", "wallet_id": "wallet-1"}}
 # The payments that the verbs need, and the status in which each comes to rest.
 NEEDED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "held": ("ON_HOLD", {"destination_currency": "MXN", "reference": "sim:amount-1@stripe"}),
+    "short": ("ON_HOLD", {"destination_currency": "MXN", "reference": "sim:amount-1@stripe"}),
     "sent": ("SENT", {"reference": "sim:hold"}),
     "returned": (
         "RETURNED",
@@ -147,16 +155,34 @@ async def operators(chromium: Browser, mesh: Mesh) -> AsyncIterator[Operators]:
     """Both, each with a browser of their own."""
     if mesh.simulator_url is None:
         pytest.skip("needs the words of the simulator's own mesh")
+    async with _signed_in(chromium, mesh) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _signed_in(chromium: Browser, mesh: Mesh, **options: Any) -> AsyncIterator[Operators]:
     async with AsyncExitStack() as stack:
         found = {}
         for name in OPERATORS:
-            context = await chromium.new_context(viewport={"width": 1280, "height": 900})
+            size = ViewportSize(width=1280, height=900)
+            context = await chromium.new_context(viewport=size, **options)
             stack.push_async_callback(context.close)
             one = Operator(name, mesh.operators_url, await context.new_page())
             listen_to(one.page, one.complaints)
             found[name] = one
         await asyncio.gather(*(one.sign_in() for one in found.values()))
         yield found
+
+
+@asynccontextmanager
+async def without_scripts(
+    chromium: Browser, mesh: Mesh
+) -> AsyncIterator[tuple[Operator, Operator]]:
+    """Two operators whose browsers run no scripts, and complain about nothing."""
+    async with _signed_in(chromium, mesh, java_script_enabled=False) as found:
+        first, second = found.values()
+        yield first, second
+        assert first.complaints + second.complaints == []
 
 
 @asynccontextmanager
@@ -219,6 +245,10 @@ def fill(payments: ScriptedPayments, clock: Clock, moved: asyncio.Event) -> None
     payments.says("ListPauses", pauses=pauses(now))
     payments.says("ListProposals", proposals=[proposal(now, state) for state in STATES])
     payments.says("GetProposal", **proposal(now, "PROPOSED"))
+    payments.answers["PreviewVerb"] = lambda request: preview(now, request)
+    made = {"api_key": "cvk_test_" + "x" * 43, "key": key(now)}
+    for call in ("CreateOperatorKey", "RollOperatorKey", "CreateMerchantKey"):
+        payments.says(call, **made)
     payments.says("ListRateOverrides", overrides=[override(now)])
     payments.says("GetExposure", positions=positions(now), unrealised_result_usd="-12.50")
     payments.says("ListScoreboards", scoreboards=[scoreboard(now)])

@@ -24,7 +24,7 @@ class Operator:
         """By the button of the sandbox."""
         await self.open("/sign-in")
         await self.page.get_by_role("button", name=f"Sign in as {self.name}").click()
-        await expect(self.heading).to_have_text("Overview")
+        await expect(self.heading).to_have_text("Overview", timeout=PATIENCE_MILLISECONDS)
 
     async def open(self, path: str) -> None:
         answer = await self.page.goto(f"{self.url}{path}")
@@ -47,7 +47,7 @@ class Operator:
         """Presses the verb's button, on the open page or in a row of it."""
         button = (within or self.main.locator("p.acts")).get_by_role("link", name=verb)
         await button.click()
-        await expect(self.heading).to_have_text(verb)
+        await expect(self.heading).to_have_text(verb, timeout=PATIENCE_MILLISECONDS)
 
     async def fill(self, fields: Mapping[str, str | bool]) -> None:
         """Fills the form in: a text by its label, and what is True by the label of its box."""
@@ -116,3 +116,8 @@ class Operator:
     async def _reads(self, sentence: str) -> None:
         said = self.main.get_by_role("status").first
         await expect(said).to_have_text(sentence, timeout=PATIENCE_MILLISECONDS)
+
+
+def row_of(operator: Operator, text: str) -> Locator:
+    """The first row of the list that has this text."""
+    return operator.main.locator("tbody tr").filter(has_text=text).first

@@ -8,6 +8,7 @@ from tests.browser.payment_sample import MERCHANT, PAYMENT, payment
 from tests.wire.console.conftest import answer_of
 
 PROPOSAL = "prp_01m83mbj55ewdbrd2wha9z9epr"
+OVERRIDE = "ovr_01m83mbj55ewdbrd2wha9z9eov"
 STATES = ("PROPOSED", "APPROVED", "REFUSED", "WITHDRAWN", "EXPIRED", "FAILED")
 DAY = timedelta(days=1)
 
@@ -221,7 +222,7 @@ def pauses(now: datetime) -> list[dict[str, Any]]:
 
 def override(now: datetime) -> dict[str, Any]:
     return {
-        "override_id": "ovr_01m83mbj55ewdbrd2wha9z9eov",
+        "override_id": OVERRIDE,
         "corridor_id": "us-ng",
         "rate": "1540.5",
         "starts_at": now - timedelta(minutes=5),

@@ -2,89 +2,12 @@
 screen and enlarged, and without a barrier that axe knows."""
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
-from gateway.console.listings import LISTINGS
 from gateway.console.listings.payments import LETTERS
-from gateway.console.verbs import address_of
-from tests.browser.conftest import Console, visiting
-from tests.browser.payment_sample import MERCHANT, PAYMENT
+from tests.browser.conftest import Console, sign_in, visiting
+from tests.browser.payment_sample import PAYMENT
 from tests.browser.samples import PROPOSAL
-
-SUBJECT = {
-    "transaction_id": PAYMENT,
-    "proposal_id": PROPOSAL,
-    "merchant_id": MERCHANT,
-    "dead_letter_id": "step_MDE5YWJjZGU",
-    "key_id": "opk_01m83mbj55ewdbrd2wha9z9eok",
-    "override_id": "ovr_01m83mbj55ewdbrd2wha9z9eov",
-}
-# One form of each kind of field, and one confirmation.
-FORMS = ("approve", "resolve", "override-rate", "create-operator-key", "revoke-merchant-key")
-PAGES = (
-    "/",
-    f"/payments/{PAYMENT}",
-    f"/proposals/{PROPOSAL}",
-    *(listing.path.format(**SUBJECT) for listing in LISTINGS),
-    *(address_of(name, SUBJECT) for name in FORMS),
-    "/no-such-page",
-    "/account",
-)
-
-
-async def sign_in(console: Console, name: str = "grace") -> None:
-    await console.open("/sign-in")
-    await console.page.get_by_role("button", name=f"Sign in as {name}").click()
-    await expect(console.page.get_by_role("heading", level=1)).to_have_text("Overview")
-
-
-# The scheme changes colours and nothing else.
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-AGAIN = "async (options) => (await axe.run(options)).violations"
-# A small screen; and one of 1280 that is enlarged to 200 %, to 125 %, and as it is.
-WIDTHS = (320, 640, 1024, 1280)
-
-
-async def barriers(console: Console, path: str) -> list[object]:
-    """All that is wrong with the page: in light and dark, on a small and on an enlarged screen."""
-    name = path.partition("?")[0].replace("/", "-")[:40]
-    await console.shoot(f"light{name}")
-    found: list[object] = list((await Axe().run(console.page)).response["violations"])
-    await console.page.emulate_media(color_scheme="dark")
-    await console.shoot(f"dark{name}")
-    # The page has axe already.
-    found += await console.page.evaluate(AGAIN, COLOURS)
-    await console.page.emulate_media(color_scheme="light")
-    for width in WIDTHS:
-        await console.page.set_viewport_size({"width": width, "height": 640})
-        wide = await console.page.evaluate("document.documentElement.scrollWidth")
-        if wide > width:
-            found.append(f"{wide} pixels wide on {width}")
-        if width == min(WIDTHS):
-            await console.shoot(f"{width}{name}")
-    await console.page.set_viewport_size({"width": 1280, "height": 900})
-    return found
-
-
-@pytest.mark.parametrize("paths", [PAGES[::2], PAGES[1::2]])
-async def test_no_page_has_a_barrier(chromium: Browser, paths: tuple[str, ...]) -> None:
-    async with visiting(
-        chromium, viewport={"width": 1280, "height": 900}, java_script_enabled=True
-    ) as console:
-        await console.open("/sign-in")
-        found = {"/sign-in": await barriers(console, "/sign-in")}
-        await sign_in(console)
-        for path in paths:
-            await console.open(path)
-            found[path] = await barriers(console, path)
-        await console.open("/account")
-        await console.page.get_by_role("button", name="Sign out").click()
-        found["/sign-out"] = await barriers(console, "/sign-out")
-
-        assert not any(found.values()), {path: one for path, one in found.items() if one}
-        # The page that is not there is the one that the browser says is not there.
-        assert [one for one in console.complaints if "404" not in one] == []
 
 
 async def test_a_key_signs_in_by_keyboard_alone(console: Console) -> None:

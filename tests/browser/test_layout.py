@@ -11,10 +11,9 @@ from pathlib import Path
 
 from playwright.async_api import Browser, ViewportSize
 
-from tests.browser.conftest import visiting
+from tests.browser.conftest import sign_in, visiting
 from tests.browser.payment_sample import PAYMENT
 from tests.browser.samples import PROPOSAL
-from tests.browser.test_console import sign_in
 
 TONES = ("good", "busy", "warn", "bad")
 KEPT = Path(__file__).with_name("layout.txt")

@@ -10,9 +10,8 @@ import pytest
 from playwright.async_api import Browser, Response, expect
 
 from deploy.local.process.terminal import say
-from tests.browser.conftest import visiting
+from tests.browser.conftest import sign_in, visiting
 from tests.browser.operators import Operator
-from tests.browser.test_console import sign_in
 from tests.e2e.conftest import Mesh, Rest
 
 FIRST_PAGE_BYTES = 150_000

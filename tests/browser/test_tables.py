@@ -3,8 +3,7 @@ verbs stay in view."""
 
 from playwright.async_api import Browser, Locator, ViewportSize, expect
 
-from tests.browser.conftest import Console, visiting
-from tests.browser.test_console import sign_in
+from tests.browser.conftest import Console, sign_in, visiting
 from tests.polling import until
 
 NARROW: ViewportSize = {"width": 900, "height": 900}

@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from playwright.async_api import Locator, expect
+from playwright.async_api import Browser, expect
 
 from services.shared.ids import decode_id
-from tests.browser.operators import Operator
+from tests.browser.conftest import without_scripts
+from tests.browser.operators import Operator, row_of
 from tests.e2e.conftest import Mesh, Rest, owner_url
 from tests.polling import until
 from tests.receiver import Receiver, receiving
@@ -81,6 +82,32 @@ async def test_a_recipient_is_corrected_by_two_people(
     await grace.sees("COMPLETED")
 
 
+async def test_money_on_suspense_is_written_off_by_two_people(
+    ada: Operator, grace: Operator, payments: Mapping[str, str]
+) -> None:
+    await ada.open(payments["short"])
+    await ada.begin("State the outcome")
+    moved = {"Moved amount": "99.00", "Currency of the moved amount": "USD"}
+    await ada.fill({"SUCCEEDED": True, "Evidence": "line 12", **moved})
+    await ada.confirm("State the outcome")
+    await ada.sees("COMPLETED")
+
+    await ada.begin("Adjust the book")
+    accounts = {"Debit account": "adjustments:USD", "Credit account": "suspense:stripe:USD"}
+    amount = {"Amount": "100", "Currency": "USD", "Evidence": "statement, line 12"}
+    await ada.fill({**accounts, **amount})
+    effect = "1.00 USD from adjustments:USD to suspense:stripe:USD"
+    await expect(ada.main).to_contain_text(effect)
+    await expect(ada.main.get_by_role("button", name="Adjust the book now")).to_have_count(0)
+    proposal = await ada.propose("too small to give back")
+    await expect(ada.main.get_by_role("link", name="Approve")).to_have_count(0)
+    await grace.approve(proposal)
+
+    await ada.open(payments["short"])
+    posting = ada.main.get_by_role("group", name="Postings").get_by_role("row").last
+    await expect(posting).to_contain_text("adjustments:USD suspense:stripe:USD 1.00 USD")
+
+
 async def test_a_payment_is_refunded(ada: Operator, payments: Mapping[str, str]) -> None:
     await ada.open(payments["refundable"])
     await ada.begin("Refund")
@@ -103,11 +130,6 @@ async def propose_a_rate(operator: Operator, corridor_id: str) -> str:
     return await operator.propose("a thin market")
 
 
-def row_of(operator: Operator, text: str) -> Locator:
-    """The first row of the list that has this text."""
-    return operator.main.locator("tbody tr").filter(has_text=text).first
-
-
 async def test_a_rate_is_overridden_by_two_people_and_ended_by_one(
     ada: Operator, grace: Operator
 ) -> None:
@@ -121,6 +143,20 @@ async def test_a_rate_is_overridden_by_two_people_and_ended_by_one(
 
     await expect(row).to_contain_text("UTC")
     await expect(row.get_by_role("link", name="End")).to_have_count(0)
+
+
+async def test_a_verb_is_proposed_and_approved_without_scripts(
+    chromium: Browser, mesh: Mesh, ada: Operator
+) -> None:
+    async with without_scripts(chromium, mesh) as (proposer, approver):
+        proposal = await propose_a_rate(proposer, "us-mx")
+        await approver.approve(proposal)
+        await approver.open("/rates")
+        await expect(row_of(approver, proposal.rpartition("/")[2])).to_contain_text("40 bp")
+
+    # The rate of the others is as before.
+    await ada.open("/rates")
+    await ada.carry_out("End", {}, row_of(ada, proposal.rpartition("/")[2]))
 
 
 async def test_a_proposal_is_refused_by_the_other_and_withdrawn_by_its_own(

@@ -124,10 +124,14 @@ _RECIPIENT = {
     "mobile_money": "holder_name phone_number operator",
     "wallet": "holder_name wallet_id",
 }
+_SHORT = {name: name.upper() for name in ("iban", "ifsc", "clabe", "bic")}
+_OPTIONS = {"account_type": ("CHECKING", "SAVINGS")}
 _RECIPIENT_FIELDS = tuple(
     Field(
         f"recipient.{kind}.{name}",
-        f"{kind.replace('_', ' ').capitalize()}: {name.replace('_', ' ')}",
+        f"{kind.replace('_', ' ').capitalize()}: {_SHORT.get(name, name).replace('_', ' ')}",
+        "choice" if name in _OPTIONS else "text",
+        options=_OPTIONS.get(name, ()),
     )
     for kind, names in _RECIPIENT.items()
     for name in names.split()
@@ -231,9 +235,9 @@ ENGINE_VERBS = (
             ),
             Field(
                 "amount_minor",
-                "Amount",
+                "Amount in minor units",
                 "number",
-                f"In minor units: 1050 are 10.50 {SOURCE_CURRENCY}.",
+                f"1050 are 10.50 {SOURCE_CURRENCY}.",
                 is_required=True,
             ),
             Field("currency", "Currency", hint="Of both accounts.", is_required=True),

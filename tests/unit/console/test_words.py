@@ -6,6 +6,7 @@ import pytest
 from caravel.payments.v1 import payments_pb2, proposals_pb2
 
 from gateway.console import words
+from services.payments.model.timing import End
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,11 @@ def test_a_confirmation_shows_values_as_people_write_them() -> None:
 )
 def test_a_line_ends_between_the_parts_of_a_long_word(word: str, parts: list[str]) -> None:
     assert words.parts(word) == parts
+
+
+def test_a_deadline_says_what_happens_then() -> None:
+    assert {words.end_of_wait(end) for end in End} == {
+        "an alarm is raised",
+        "the sender is refunded",
+    }
+    assert words.end_of_wait("LATER") == "LATER"

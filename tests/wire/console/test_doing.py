@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.model.payment import PaymentBusy
-from services.shared.errors import Invalid, NotAllowedNow, NotAuthenticated
+from services.shared.errors import Invalid, NotAllowedNow, NotAuthenticated, Unavailable
 from services.shared.ids import encode_id
 from tests.poison import run
 from tests.wire.console.conftest import Browser, ScriptedPayments
@@ -277,6 +277,22 @@ async def test_a_verb_that_would_be_refused_says_why_and_has_no_button(
 
     assert "PAYOUT_STILL_OPEN" in page.text and "state: SENT" in page.text
     assert 'name="as"' not in page.text
+
+
+async def test_a_lost_answer_is_not_called_a_refusal(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    await signed_in.get("/do/try?transaction_id=pay_1")
+    payments.refusals["PreviewVerb"] = Unavailable()
+    before = await signed_in.post("/do/try", transaction_id="pay_1")
+    del payments.refusals["PreviewVerb"]
+    payments.refusals["TryNow"] = Unavailable()
+    after = await signed_in.post("/do/try", transaction_id="pay_1", **{"as": "do"})
+
+    assert before.status_code == after.status_code == 503
+    assert "Nothing was changed" in before.text
+    assert "Nobody knows whether it was done" in after.text
+    assert "Nothing was changed" not in after.text
 
 
 async def test_a_corrected_recipient_is_sent_as_a_whole(

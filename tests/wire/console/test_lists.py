@@ -10,6 +10,7 @@ import pytest
 
 from gateway.console import lists
 from gateway.console.client import Record
+from services.shared.errors import NotFound, Unavailable
 from tests.wire.console.conftest import OPERATOR, Browser, ScriptedPayments, answer_of
 
 KEY = "cvo_test_a-key"
@@ -44,6 +45,31 @@ async def test_every_page_of_a_list_can_be_reached(signed_in: Browser) -> None:
 
     assert "=o6" in last and 'rel="next"' not in last
     assert "cannot be read: act_9" in last
+
+
+async def test_a_page_that_cannot_be_read_now_can_be_tried_again(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    again = 'href="/actions?merchant_id=mer_1">Try again'
+    payments.refusals["ListOperatorActions"] = Unavailable()
+    page = await signed_in.get("/actions?merchant_id=mer_1")
+    assert page.status_code == 503 and again in page.text
+
+    payments.refusals["ListOperatorActions"] = NotFound()
+    page = await signed_in.get("/actions?merchant_id=mer_1")
+    assert page.status_code == 404 and again not in page.text
+
+
+async def test_a_page_that_is_not_there_keeps_the_menu(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    for path in ("/no-such-page", "/payments/", "/do/no-such-verb"):
+        page = await signed_in.get(path)
+        assert page.status_code == 404 and 'aria-label="Console"' in page.text
+
+    payments.refusals["GetOperator"] = Unavailable()
+    page = await signed_in.get("/no-such-page")
+    assert page.status_code == 404 and 'aria-label="Console"' not in page.text
 
 
 async def test_a_list_asks_only_by_its_own_filters(
