@@ -4,6 +4,7 @@ an operator who takes it as it is."""
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import sys
@@ -14,14 +15,18 @@ from services.payments.config import AdminSettings, RecoverSettings
 from services.payments.engine.decisions.decider import Decider
 from services.payments.mesh.channels import opened_operation_lists, opened_providers
 from services.payments.model.operator import Operator
+from services.payments.recovery.rebuilding import Rebuilding
 from services.payments.recovery.recovering import Recovering, Report
+from services.payments.recovery.report import report_fields
 from services.payments.recovery.store.lost import PostgresLostPayments
 from services.payments.recovery.store.marks import PostgresMarks
+from services.payments.recovery.store.rebuilt import PostgresRebuiltPayments
 from services.payments.webhooks_out.convert import encode_event
 from services.shared.certificates import IdentityFiles
 from services.shared.errors import CannotStart, DomainError
 from services.shared.grpc_server import NEEDS_IDENTITY
 from services.shared.identity import Identity
+from services.shared.money import Money
 
 OLDER = 1
 
@@ -49,18 +54,30 @@ async def start(config: RecoverSettings, words: argparse.Namespace) -> tuple[str
         opened_operation_lists(target, identity) as lists,
     ):
         declared = await providers.capabilities()
-        payments = PostgresLostPayments(engine, encode_event, Decider(declared, random.random))
-        recovering = Recovering(PostgresMarks(engine), lists, payments, declared)
+        recovering = Recovering(
+            PostgresMarks(engine),
+            lists,
+            PostgresLostPayments(engine, encode_event, Decider(declared, random.random)),
+            Rebuilding(providers, PostgresRebuiltPayments(engine, encode_event), declared),
+            declared,
+        )
         operator = Operator(name=words.name, note=words.reason)
-        report = await recovering.recover(operator)
-    return "\n".join(_lines(report)), 0 if report.is_accepted else OLDER
+        report = await recovering.recover(operator, _show_progress)
+    said = json.dumps(report_fields(report)) if words.json else "\n".join(_lines(report))
+    return said, 0 if report.is_accepted else OLDER
+
+
+def _show_progress(done: int, of: int) -> None:
+    sys.stderr.write(f"{done} of {of} payments\n")
 
 
 def _lines(report: Report) -> Iterator[str]:
     """The report for a person."""
+    made_again = "were made again: only a person's release goes on with them"
     parts = (
         ("go on: their next step is looked up before anything is sent", report.goes_on),
         ("are held: providers have done more for them than we would do next", report.held),
+        (made_again, report.rebuilt),
         ("could not be held: see to them before you accept", report.not_held),
         ("are unknown here: their clients may repeat, and would pay again", report.unknown),
     )
@@ -69,6 +86,10 @@ def _lines(report: Report) -> Iterator[str]:
         for name, stories in payments.items():
             yield f"  {name}"
             yield from (f"    {story}" for story in stories)
+    if report.explained.balances:
+        yield f"{len(report.explained.transaction_ids)} payments made again explain:"
+    for (account, currency), balance in report.explained.balances.items():
+        yield f"  {account} {Money(abs(balance), currency)} {'debit' if balance > 0 else 'credit'}"
     if report.is_accepted:
         yield "Accepted. Processes go on within a second."
     else:
@@ -100,6 +121,8 @@ def read(arguments: Sequence[str] | None) -> argparse.Namespace:
     ):
         verb = verbs.add_parser(name, help=summary)
         verb.add_argument("--reason", required=True, type=_reason, help="kept with the database")
+        if name == "start":
+            verb.add_argument("--json", action="store_true", help="the report as JSON")
         verb.add_argument("--as", dest="name", required=True, type=_reason, help="who does it")
     return parser.parse_args(arguments)
 

@@ -38,6 +38,7 @@ _KINDS = {
 }
 
 
+RECOVERY_MAX = 4000
 # A limit of time that lies after it is none.
 _LAST_SECOND = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
 
@@ -67,6 +68,8 @@ def _to_operation(message: providers_pb2.Operation) -> Operation:
     amount = Money(message.amount.amount_minor, message.amount.currency_code)
     if amount.amount_minor == 0:
         raise ValueError("amount must be positive")
+    if len(message.recovery) > RECOVERY_MAX:
+        raise ValueError(f"recovery has at most {RECOVERY_MAX} characters")
     if kind is Kind.REFUND and not message.collection_reference:
         raise ValueError("collection_reference is required with a refund")
     return Operation(
@@ -82,6 +85,7 @@ def _to_operation(message: providers_pb2.Operation) -> Operation:
         collection_reference=message.collection_reference,
         payer_until=_to_instant(message.payer_until) if message.HasField("payer_until") else None,
         return_url=message.return_url,
+        recovery=message.recovery,
         trace_id=message.trace_id,
     )
 
@@ -260,6 +264,7 @@ def from_operation_page(page: OperationPage) -> providers_pb2.ListOperationsResp
                 key=one.key,
                 provider_reference=one.provider_reference,
                 create_time=_from_instant(one.created_at),
+                recovery=one.recovery,
             )
             for one in page.operations
         ],

@@ -81,6 +81,8 @@ class Operation:
     payer_until: datetime | None = None
     # Where a payer who is sent elsewhere to act comes back to.
     return_url: str = ""
+    # Text of payments that the provider keeps with a collection, where it can.
+    recovery: str = ""
     trace_id: str = ""
 
 

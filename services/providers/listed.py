@@ -36,6 +36,8 @@ class ListedOperation:
     provider_reference: str
     # By the provider's own clock; None where it does not say.
     created_at: datetime | None
+    # The text of payments that came with it, where the provider keeps it.
+    recovery: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

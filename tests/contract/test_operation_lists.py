@@ -65,11 +65,28 @@ async def test_it_lists_nothing_of_before(lab: Lab, case: Case) -> None:
     assert (await _listed(lab, case, later, sent)).operations == ()
 
 
-@pytest.mark.parametrize(
+every_onramp = pytest.mark.parametrize(
     "case",
     [case for case in CASES.values() if case.kind is Kind.COLLECTION],
     ids=lambda case: case.provider,
 )
+# Longer than any one value that a provider keeps.
+RECOVERY = "".join(f'{{"figure_{number}":"ä 1 & 2"}}' for number in range(60))
+
+
+@every_onramp
+async def test_a_collection_is_listed_with_the_text_that_came_with_it(lab: Lab, case: Case) -> None:
+    sent = [replace(case.operation(), recovery=text) for text in (RECOVERY, "short", "")]
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    for one in sent:
+        assert (await send(lab.adapters[case.provider], one)).outcome is Outcome.SUCCEEDED
+
+    by_key = {one.key: one for one in (await _listed(lab, case, since)).operations}
+
+    assert [by_key[one.key].recovery for one in sent] == [RECOVERY, "short", ""]
+
+
+@every_onramp
 async def test_refunds_are_a_list_of_their_own(lab: Lab, case: Case) -> None:
     adapter = lab.adapters[case.provider]
     assert isinstance(adapter, Refunder)

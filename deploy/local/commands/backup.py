@@ -37,6 +37,7 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
     )
     verbs.add_argument("--reason", help="why, kept with the database")
     verbs.add_argument("--as", dest="name", help="who does it")
+    verbs.add_argument("--json", action="store_true", help="of start: the report as JSON")
 
 
 def _backup(words: argparse.Namespace) -> int:
@@ -83,6 +84,7 @@ def _recover(words: argparse.Namespace) -> int:
         if not (words.reason and words.name):
             raise Problem(f"{words.verb} needs --reason, and --as with your name")
         order += ["--reason", words.reason, "--as", words.name]
+        order += ["--json"] if words.json and words.verb == "start" else []
     return recover(DataDir.at(words.data_dir), order)
 
 

@@ -2,8 +2,10 @@
 refuse it. idempotency_store keeps the answers."""
 
 import hashlib
+import hmac
 import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -49,6 +51,14 @@ class StoredAnswer:
     response: bytes
     # The error to give in its place, where it cannot be read any more.
     refusal: DomainError | None = None
+    # Whether only digests are known of the key and of the first request: the payment was recovered.
+    is_recovered: bool = False
+
+    def is_of(self, key: IdempotencyKey, fingerprint: bytes) -> bool:
+        """Whether it is the answer to this request, and not to another one under the same key."""
+        if self.is_recovered:
+            return self.fingerprint == _request_digest(key, fingerprint)
+        return self.fingerprint == fingerprint
 
 
 class IdempotencyKeyRequired(Invalid):
@@ -79,3 +89,32 @@ def read_idempotency_key(metadata: Iterable[tuple[str, str | bytes]]) -> str:
 def fingerprint_of(rpc: str, **fields: object) -> bytes:
     """The digest of an RPC and its fields: the same for a repeated request, else another."""
     return hashlib.sha256(_CANONICAL.encode([rpc, fields]).encode()).digest()
+
+
+def digests_of(key: IdempotencyKey, fingerprint: bytes) -> tuple[str, str]:
+    """The digests of a key and of the request under it, which a provider may keep: of neither can
+    anything be found without the key."""
+    return _as_text(_key_digest(key)), _as_text(_request_digest(key, fingerprint))
+
+
+def recovered_key(key: IdempotencyKey) -> str:
+    """The name under which the answer to this key stands, where only its digest was left."""
+    return named_by(_as_text(_key_digest(key)))
+
+
+def named_by(key_digest: str) -> str:
+    """The name in place of a key of which only this digest is known. No caller's key has "="."""
+    return f"sha256={key_digest}"
+
+
+def _key_digest(key: IdempotencyKey) -> bytes:
+    return hashlib.sha256("\0".join(key).encode()).digest()
+
+
+def _request_digest(key: IdempotencyKey, fingerprint: bytes) -> bytes:
+    # Under the key, because the fields of a request could be guessed.
+    return hmac.digest("\0".join(key).encode(), fingerprint, "sha256")
+
+
+def _as_text(digest: bytes) -> str:
+    return urlsafe_b64encode(digest).decode().rstrip("=")

@@ -9,24 +9,27 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.base import rows, tables
-from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
+from services.payments.base.idempotency import IdempotencyKey, StoredAnswer, recovered_key
 from services.payments.base.unreadable import UnreadableRow, fetched, read_one
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.shared.db import HotStatement
 
-# One look at the index for each key, for any size of the table in the server's statistics.
+# One look at the index for each key and each digest, for any size of the table in the server's
+# statistics.
 _SELECT_KEYS = text(
     """
     SELECT now() AS now, found.merchant_id, found.key, found.fingerprint, found.response,
-           found.payment_id, found.operation
+           found.payment_id, found.operation, found.asked
       FROM (SELECT) AS always
       LEFT JOIN (
-            SELECT k.merchant_id, k.key, k.fingerprint, k.response, k.payment_id, k.operation
-              FROM json_to_recordset(CAST(:rows AS json)) AS r(merchant_id text, key text)
+            SELECT k.merchant_id, k.key, k.fingerprint, k.response, k.payment_id, k.operation,
+                   r.key AS asked
+              FROM json_to_recordset(CAST(:rows AS json))
+                AS r(merchant_id text, key text, recovered text)
              CROSS JOIN LATERAL (
                    SELECT merchant_id, key, fingerprint, response, payment_id, operation
                      FROM idempotency_keys i
-                    WHERE i.merchant_id = r.merchant_id AND i.key = r.key LIMIT 1
+                    WHERE i.merchant_id = r.merchant_id AND i.key IN (r.key, r.recovered) LIMIT 1
                    ) AS k
             ) AS found ON true
     """
@@ -45,10 +48,12 @@ async def read_answers(
     connection: AsyncConnection, unreadable: UnreadableRows, keys: Sequence[IdempotencyKey]
 ) -> tuple[datetime, Mapping[IdempotencyKey, StoredAnswer]]:
     """The database's time, and the first answers of those keys that have one."""
-    wanted = rows.as_json({"merchant_id": merchant, "key": key} for merchant, key in keys)
+    wanted = rows.as_json(
+        {"merchant_id": key[0], "key": key[1], "recovered": recovered_key(key)} for key in keys
+    )
     found = await _SELECT_KEYS_HOT.fetch(connection, {"rows": wanted})
     return found[0]["now"], {
-        (row["merchant_id"], row["key"]): _answer(unreadable, row)
+        (row["merchant_id"], row["asked"]): _answer(unreadable, row)
         for row in found
         if row["key"] is not None
     }
@@ -61,7 +66,12 @@ def _answer(unreadable: UnreadableRows, row: Mapping[str, Any]) -> StoredAnswer:
         if isinstance(read, UnreadableRow):
             unreadable.note([read])
             refusal = read.as_refusal()
-    return StoredAnswer(fingerprint=row["fingerprint"], response=row["response"], refusal=refusal)
+    return StoredAnswer(
+        fingerprint=row["fingerprint"],
+        response=row["response"],
+        refusal=refusal,
+        is_recovered=row["key"] != row["asked"],
+    )
 
 
 async def keep_answer(

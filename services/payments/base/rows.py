@@ -87,6 +87,8 @@ def payment_row(payment: Payment) -> dict[str, Any]:
         "reference": payment.reference,
         "payer": asdict(payment.payer) if payment.payer else None,
         "trace_id": payment.trace_id,
+        "key_digest": payment.key_digest or None,
+        "request_digest": payment.request_digest or None,
         "quote_expires_at": payment.quote_expires_at.isoformat(),
         "late_funds": late_funds_row(payment.late_funds),
         "created_at": payment.created_at.isoformat(),
@@ -142,18 +144,7 @@ def read_payment(row: Row[Any]) -> Payment:
         user_id=row.user_id,
         quote_id=row.quote_id,
         corridor_id=row.corridor_id,
-        terms=Terms(
-            amount=Money(row.amount_minor, SOURCE_CURRENCY),
-            fees=_read_fees(row.fees),
-            fee=Money(row.fee_minor, SOURCE_CURRENCY),
-            net=Money(row.net_minor, SOURCE_CURRENCY),
-            rate=finite(row.rate),
-            mid_rate=finite(row.mid_rate),
-            replaced_mid_rate=row.replaced_mid_rate and finite(row.replaced_mid_rate),
-            markup_basis_points=row.markup_basis_points,
-            payout=read_money(row, "payout_minor", "destination_currency"),
-            fixed_side=FixedSide(row.fixed_side),
-        ),
+        terms=_read_terms(row),
         route=read_route(row.route),
         onramp=row.onramp,
         offramp=row.offramp,
@@ -163,6 +154,8 @@ def read_payment(row: Row[Any]) -> Payment:
         payment_method=row.payment_method,
         reference=row.reference,
         trace_id=row.trace_id,
+        key_digest=row.key_digest or "",
+        request_digest=row.request_digest or "",
         created_at=row.created_at,
         updated_at=row.updated_at,
         state=State(row.state),
@@ -183,6 +176,21 @@ def read_payment(row: Row[Any]) -> Payment:
         cancellable_until=row.cancellable_until,
         payer=None if row.payer is None else PresentPayer(**all_text(row.payer)),
         next_action=None if row.next_action is None else NextAction(**all_text(row.next_action)),
+    )
+
+
+def _read_terms(row: Row[Any]) -> Terms:
+    return Terms(
+        amount=Money(row.amount_minor, SOURCE_CURRENCY),
+        fees=read_fees(row.fees),
+        fee=Money(row.fee_minor, SOURCE_CURRENCY),
+        net=Money(row.net_minor, SOURCE_CURRENCY),
+        rate=finite(row.rate),
+        mid_rate=finite(row.mid_rate),
+        replaced_mid_rate=row.replaced_mid_rate and finite(row.replaced_mid_rate),
+        markup_basis_points=row.markup_basis_points,
+        payout=read_money(row, "payout_minor", "destination_currency"),
+        fixed_side=FixedSide(row.fixed_side),
     )
 
 
@@ -252,7 +260,7 @@ def read_quote(row: Row[Any]) -> Quote:
         corridor_id=row.corridor_id,
         terms=Terms(
             amount=Money(terms["amount_minor"], SOURCE_CURRENCY),
-            fees=with_formulas(_read_fees(terms["fees"]), terms),
+            fees=with_formulas(read_fees(terms["fees"]), terms),
             fee=Money(terms["fee_minor"], SOURCE_CURRENCY),
             net=Money(terms["net_minor"], SOURCE_CURRENCY),
             payout=Money(terms["payout_minor"], terms["destination_currency"]),
@@ -296,7 +304,8 @@ def read_money(row: Row[Any], minor: str, currency: str) -> Money:
     return Money(getattr(row, minor), code)
 
 
-def _read_fees(rows: object) -> tuple[FeeLine, ...]:
+def read_fees(rows: object) -> tuple[FeeLine, ...]:
+    """The fee lines of a row."""
     return tuple(
         FeeLine(name=text(row["name"]), amount=Money(whole(row["amount_minor"]), SOURCE_CURRENCY))
         for row in listed(rows)

@@ -13,7 +13,7 @@ from services.payments.model.refund import Refund
 from services.payments.model.refusals import refusal_of
 from services.shared.ids import Prefix, encode_id
 from services.shared.money import exponent, format_rate
-from services.shared.recipients import masked
+from services.shared.recipients import NO_RECIPIENT, masked
 from services.shared.recipients.wire import recipient_fields
 
 PERCENT_DECIMALS = 4
@@ -41,10 +41,11 @@ def payment_fields(payment: Payment) -> dict[str, Any]:
         "refunded_usd": str(payment.refunded),
         "refund_fees": payment.refund_fees,
         "refunds": [refund_fields(refund, payment) for refund in payment.refunds],
-        "recipient": recipient_fields(masked(payment.recipient)),
         "recipient_is_example": payment.recipient_is_example,
         "disputes": [dispute_fields(dispute) for dispute in payment.disputes],
     }
+    if payment.recipient != NO_RECIPIENT:
+        shown["recipient"] = recipient_fields(masked(payment.recipient))
     if payment.pricing is not None:
         shown |= pricing_fields(payment.pricing)
     if payment.account_check is not None:

@@ -72,5 +72,8 @@ class GrpcOperationLists:
 def _read(one: providers_pb2.ListedOperation) -> ListedOperation:
     made_at = one.create_time.ToDatetime(UTC) if one.HasField("create_time") else None
     return ListedOperation(
-        key=one.key, provider_reference=one.provider_reference, created_at=made_at
+        key=one.key,
+        provider_reference=one.provider_reference,
+        created_at=made_at,
+        recovery=one.recovery,
     )

@@ -161,6 +161,8 @@ class ListedOperation:
     provider_reference: str
     # By the provider's own clock; None where it does not say.
     created_at: datetime | None
+    # The text that was sent with it, where the provider keeps it.
+    recovery: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

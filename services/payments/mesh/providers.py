@@ -18,6 +18,7 @@ from caravel.providers.v1 import (
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.payments.base.recovery_rows import recovery_text
 from services.payments.mesh.breakers import list_breakers
 from services.payments.mesh.calls import read_money, write_money
 from services.payments.mesh.disputes import look_up_claim, read_dispute
@@ -288,17 +289,18 @@ def _write_operation(call: ProviderCall) -> providers_pb2.Operation:
         provider_reference=attempt.provider_reference,
         trace_id=payment.trace_id,
         collection_reference=payment.collection_reference if refunds else "",
-        **(_payer_fields(payment) if attempt.step is Step.COLLECTION else {}),
+        **(_collection_fields(payment) if attempt.step is Step.COLLECTION else {}),
     )
 
 
-def _payer_fields(payment: Payment) -> dict[str, Any]:
-    """Of an operation whose payer is present; a look-up after that time cancels it."""
+def _collection_fields(payment: Payment) -> dict[str, Any]:
+    """Its text, and the time of a payer who is present; a look-up after that cancels it."""
+    recovery = {"recovery": recovery_text(payment)}
     if payment.payer is None or payment.payer_until is None:
-        return {}
+        return recovery
     until = Timestamp()
     until.FromDatetime(payment.payer_until)
-    return {"payer_until": until, "return_url": payment.payer.return_url}
+    return {**recovery, "payer_until": until, "return_url": payment.payer.return_url}
 
 
 def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient:

@@ -111,6 +111,7 @@ class Cause(StrEnum):
     HELD_PAYOUT_UNCONFIRMED = "held_payout_unconfirmed"
     HELD_PROVIDER_CONTRADICTS = "held_provider_contradicts_itself"
     HELD_PROVIDER_UNKNOWN = "held_provider_unknown"
+    HELD_RECOVERED = "held_recovered"
     HELD_REFUND_FAILED = "held_refund_failed"
     HELD_REFUND_REVERSED = "held_refund_reversed"
     HELD_STEP_FAILED = "held_step_failed"
@@ -120,6 +121,8 @@ class Cause(StrEnum):
     HOLD_RELEASED = "hold_released"
     HOLD_ENDED_BY_OUTCOME = "hold_ended_by_outcome"
     ATTEMPT_RESOLVED = "attempt_resolved"
+    # The database had lost the payment, and it was made again by what providers have.
+    PAYMENT_RECOVERED = "payment_recovered"
     # Two operators have agreed on a posting.
     ADJUSTED = "adjusted"
     # An operator has a step tried again that kept breaking down.
@@ -140,6 +143,7 @@ HELD: Mapping[HoldReason, Cause] = {
     HoldReason.PAYOUT_UNCONFIRMED: Cause.HELD_PAYOUT_UNCONFIRMED,
     HoldReason.PROVIDER_CONTRADICTS: Cause.HELD_PROVIDER_CONTRADICTS,
     HoldReason.PROVIDER_UNKNOWN: Cause.HELD_PROVIDER_UNKNOWN,
+    HoldReason.RECOVERED: Cause.HELD_RECOVERED,
     HoldReason.REFUND_FAILED: Cause.HELD_REFUND_FAILED,
     HoldReason.REFUND_REVERSED: Cause.HELD_REFUND_REVERSED,
     HoldReason.STEP_FAILED: Cause.HELD_STEP_FAILED,

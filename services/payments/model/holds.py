@@ -38,6 +38,7 @@ class HoldReason(StrEnum):
     PAYOUT_UNCONFIRMED = "payout_unconfirmed"
     PROVIDER_CONTRADICTS = "provider_contradicts_itself"
     PROVIDER_UNKNOWN = "provider_unknown"
+    RECOVERED = "recovered"
     REFUND_FAILED = "refund_failed"
     REFUND_REVERSED = "refund_reversed"
     STEP_FAILED = "step_failed"
@@ -100,6 +101,10 @@ HOLDS: Mapping[HoldReason, Hold] = {
     HoldReason.PROVIDER_UNKNOWN: Hold(
         meaning="The provider of an open attempt is not in this deployment.",
         verbs=(Verb.RELEASE, Verb.FORCE),
+    ),
+    HoldReason.RECOVERED: Hold(
+        meaning="The database had lost it, and it was made again by what providers have.",
+        verbs=(Verb.RELEASE,),
     ),
     HoldReason.REFUND_FAILED: Hold(
         meaning="The onramp refuses to give the money back.",

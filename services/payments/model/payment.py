@@ -271,6 +271,11 @@ class Payment:
     # The answer to the question whose the recipient's account is, where its corridor demands it.
     account_check: AccountCheck | None = None
 
+    # Of the idempotency key that created it and of the request under it, for the onramp to keep.
+    # Empty with a payment from before they were kept.
+    key_digest: str = ""
+    request_digest: str = ""
+
     # The inputs of its price, where they were read with it: they are kept with its quote.
     pricing: Pricing | None = field(default=None, compare=False)
     # True in the event about the exchange at another rate than the locked one; kept nowhere.

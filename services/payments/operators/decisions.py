@@ -25,6 +25,8 @@ from services.payments.operators.domain import (
     PaymentNotOnHold,
 )
 
+# The release of one of these counts a refund that the onramp has, and we did not make.
+_COUNTS_REFUND = frozenset({HoldReason.LATE_SUCCESS, HoldReason.RECOVERED})
 OPEN = frozenset({AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN})
 
 
@@ -33,7 +35,7 @@ def end_hold(work: Work, operator: Operator, cause: Cause = Cause.HOLD_RELEASED)
     reason = _held_for(work)
     ended, event = without_hold(work, actor=operator.actor, cause=cause)
     change = replace(release(work, due_in=timedelta(0)), payment=ended.payment, events=(event,))
-    late = refund_made_elsewhere(work) if reason is HoldReason.LATE_SUCCESS else None
+    late = refund_made_elsewhere(work) if reason in _COUNTS_REFUND else None
     if late is not None:
         return count_elsewhere(change, late, actor=operator.actor)
     if reason is HoldReason.DISPUTED:

@@ -230,6 +230,7 @@ class Action(StrEnum):
     RESUME_PROVIDER = "RESUME_PROVIDER"
     RESUME_CORRIDOR = "RESUME_CORRIDOR"
     APPLY_CORRIDORS = "APPLY_CORRIDORS"
+    RECOVER_PAYMENT = "RECOVER_PAYMENT"
 
 
 def read_dead_letter_id(text: str) -> LetterKey:

@@ -13,6 +13,7 @@ from services.payments.base.idempotency import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     StoredAnswer,
+    digests_of,
 )
 from services.payments.base.view import Encode
 from services.payments.model.pause import Paused
@@ -161,6 +162,7 @@ class Creation:
         if conditions is None:
             raise TypeError("an offer that a payment uses has its conditions")
         route = conditions.route
+        key_digest, request_digest = digests_of(order.key, order.fingerprint)
         payment = Payment(
             merchant_id=quote.merchant_id,
             id=new_id(),
@@ -183,6 +185,8 @@ class Creation:
             refund_fees=conditions.refund_fees,
             created_at=now,
             updated_at=now,
+            key_digest=key_digest,
+            request_digest=request_digest,
         )
         return NewPayment(
             key=order.key,
@@ -217,7 +221,7 @@ def _answer(
         fingerprint, error = refused[order.key]
         # Another request came first under this key and was refused; this one has its own turn.
         return error if fingerprint == order.fingerprint else IdempotencyKeyInUse()
-    if answer.fingerprint != order.fingerprint:
+    if not answer.is_of(order.key, order.fingerprint):
         return IdempotencyKeyReused()
     if answer.refusal is not None:
         return answer.refusal

@@ -55,7 +55,7 @@ async def once(
             if stored is own:
                 await transaction.commit()
                 return Created(response=own.response, replayed=False)
-    if stored.fingerprint != verb.fingerprint:
+    if not stored.is_of(verb.key, verb.fingerprint):
         raise IdempotencyKeyReused
     if stored.refusal is not None:
         raise stored.refusal

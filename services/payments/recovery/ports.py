@@ -159,3 +159,13 @@ class LostPayments(Protocol):
         Raises PaymentNotHeld, Unavailable.
         """
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """The payments and the value that a recovery has put into the database again."""
+
+    # The public ids of the payments that were made again, the oldest first.
+    transaction_ids: tuple[str, ...]
+    # By account and currency, in minor units.
+    balances: Mapping[tuple[str, str], int]

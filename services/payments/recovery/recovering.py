@@ -1,9 +1,9 @@
 """Recovers a database that is older than what has happened. Providers are asked for all that they
 did since, and each operation that was lost is given to its payment. A payment goes on by itself
 only where its next attempts are the very ones that the providers have, key for key; every other one
-is held first, for a person who then knows both stories."""
+is held first, for a person who then knows both stories. One that was lost itself is made again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -13,12 +13,15 @@ from services.payments.model.attempt import Capabilities, Step
 from services.payments.model.operator import Operator
 from services.payments.model.timing import COMPARE_OVERLAP
 from services.payments.recovery.ports import (
+    Explained,
     KnownPayment,
     LostOperation,
     LostPayments,
     Marks,
     PaymentNotHeld,
 )
+from services.payments.recovery.rebuilding import Rebuilding
+from services.payments.recovery.rebuilt import NotRebuildable
 from services.shared.errors import NotFound
 
 NAMELESS = "payments without a name"
@@ -26,6 +29,7 @@ FINDING = "providers have operations that this database has not sent; see recove
 # A list of digests is asked for so many attempts of each payment that lost something.
 NUMBERS = range(1, 6)
 KEYS_MAX = 1000
+NOTHING_EXPLAINED = Explained(transaction_ids=(), balances={})
 
 
 @dataclass(kw_only=True)
@@ -36,8 +40,12 @@ class Report:
     held: dict[str, list[str]] = field(default_factory=dict)
     # Over by our record, or busy: nothing could be held.
     not_held: dict[str, list[str]] = field(default_factory=dict)
+    # They were not in the database, and are again.
+    rebuilt: dict[str, list[str]] = field(default_factory=dict)
     # Not in the database: somebody was charged, and nobody here knows for what.
     unknown: dict[str, list[str]] = field(default_factory=dict)
+    # By this run and those before it, since the database was last accepted.
+    explained: Explained = NOTHING_EXPLAINED
     is_accepted: bool = False
 
     @property
@@ -54,16 +62,22 @@ class Recovering:
         marks: Marks,
         lists: OperationLists,
         payments: LostPayments,
+        rebuilding: Rebuilding,
         declared: Mapping[str, Capabilities],
     ) -> None:
         self._marks = marks
         self._lists = lists
         self._payments = payments
+        self._rebuilding = rebuilding
         self._declared = declared
 
-    async def recover(self, operator: Operator) -> Report:
-        """Raises Unavailable where a provider does not answer; then nothing was accepted."""
+    async def recover(
+        self, operator: Operator, progress: Callable[[int, int], None] = lambda *_: None
+    ) -> Report:
+        """Raises Unavailable where a provider does not answer; then nothing was accepted. After
+        each payment `progress` gets how many are decided, and of how many."""
         report = Report()
+        accepted_at = (await self._marks.read()).accepted_at
         lost = await self.lost()
         if lost:
             # Before anything else, so that every process stops where none had noticed.
@@ -72,11 +86,18 @@ class Recovering:
         for one in lost:
             by_payment.setdefault(one.payment_id, []).append(one)
         known = await self._payments.known([found for found in by_payment if found])
-        for payment_id, operations in by_payment.items():
+        for done, (payment_id, operations) in enumerate(by_payment.items(), 1):
             payment = known.get(payment_id) if payment_id else None
-            await self._decide(report, operations, payment, operator)
+            if payment is None:
+                await self._rebuild(report, operations, operator)
+            else:
+                await self._decide(report, operations, payment, operator)
+            progress(done, len(by_payment))
+        report.explained = await self._rebuilding.explained(accepted_at)
         if report.is_decided:
+            made = len(report.explained.transaction_ids)
             reason = f"recovered: {len(report.goes_on)} go on, {len(report.held)} are held"
+            reason = f"{reason}, {made} are made again"
             await self._marks.accept(accepted_by=operator.name, reason=reason)
             report.is_accepted = True
         return report
@@ -141,17 +162,25 @@ class Recovering:
             if not page:
                 return found
 
+    async def _rebuild(
+        self, report: Report, lost: Sequence[LostOperation], operator: Operator
+    ) -> None:
+        words, name = [str(one) for one in lost], lost[0].transaction_id or NAMELESS
+        try:
+            payment = await self._rebuilding.rebuild(lost, operator)
+            report.rebuilt[name] = [*words, f"it is {payment.status}"]
+        except NotRebuildable as reason:
+            report.unknown.setdefault(name, []).extend((*words, str(reason)))
+
     async def _decide(
         self,
         report: Report,
         lost: Sequence[LostOperation],
-        payment: KnownPayment | None,
+        payment: KnownPayment,
         operator: Operator,
     ) -> None:
         words = [str(one) for one in lost]
-        if payment is None:
-            report.unknown.setdefault(lost[0].transaction_id or NAMELESS, []).extend(words)
-        elif self._may_go_on(payment, lost) and await self._payments.adopt(payment, _first(lost)):
+        if self._may_go_on(payment, lost) and await self._payments.adopt(payment, _first(lost)):
             report.goes_on[payment.transaction_id] = words
         else:
             try:

@@ -22,6 +22,7 @@ zmw
 """
 CURRENCIES = frozenset(_CURRENCIES.split())
 LIMIT_DEFAULT, LIMIT_MAX = 10, 100
+METADATA_MAX, METADATA_VALUE_MAX = 50, 500
 _METADATA = re.compile(r"metadata\[([^\]]{1,40})\]")
 _EXPANDED = re.compile(r"expand\[[0-9]*\]", re.ASCII)
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -79,9 +80,16 @@ def check_names(form: Form, known: Names) -> None:
 
 
 def metadata(form: Form) -> dict[str, str]:
-    """The form's metadata fields."""
-    found = ((_METADATA.fullmatch(name), value) for name, value in form.items())
-    return {match[1]: value for match, value in found if match}
+    """The form's metadata fields. Raises Refused beyond the bounds of their number and size."""
+    matches = ((_METADATA.fullmatch(name), value) for name, value in form.items())
+    found = {match[1]: value for match, value in matches if match}
+    if len(found) > METADATA_MAX:
+        raise invalid("", "metadata", f"Metadata can have at most {METADATA_MAX} keys.")
+    for name, value in found.items():
+        if len(value) > METADATA_VALUE_MAX:
+            message = f"Metadata values can have up to {METADATA_VALUE_MAX} characters."
+            raise invalid("", f"metadata[{name}]", message)
+    return found
 
 
 def expanded(form: Form) -> list[str]:

@@ -4,6 +4,7 @@ from services.shared.recipients.masking import hint, masked, without
 from services.shared.recipients.nouns import (
     FIELDS,
     HOLDER_NAME,
+    NO_RECIPIENT,
     AccountCheck,
     AccountType,
     BankAccount,
@@ -20,6 +21,7 @@ from services.shared.recipients.nouns import (
 __all__ = [
     "FIELDS",
     "HOLDER_NAME",
+    "NO_RECIPIENT",
     "AccountCheck",
     "AccountType",
     "BankAccount",

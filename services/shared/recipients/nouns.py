@@ -80,6 +80,9 @@ class Wallet:
 
 Recipient = BankAccount | MobileMoney | Wallet
 
+# In the place of a recipient that is not known any more; its kind says nothing.
+NO_RECIPIENT: Recipient = BankAccount()
+
 _CLASSES: Mapping[RecipientKind, type[Recipient]] = {
     one.kind: one for one in (BankAccount, MobileMoney, Wallet)
 }

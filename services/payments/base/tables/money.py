@@ -82,6 +82,9 @@ payments = Table(
     Column("payer", JSONB),
     Column("next_action", JSONB, info=MOVED),
     Column("trace_id", Text, nullable=False),
+    # Of its idempotency key and of the request under it; empty with one from before they were kept.
+    Column("key_digest", Text),
+    Column("request_digest", Text),
     Column("state", Text, nullable=False, info=MOVED),
     Column("version", Integer, nullable=False, info=MOVED),
     _instant("sent_at", nullable=True, info=MOVED),

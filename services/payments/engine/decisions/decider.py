@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.payments.engine.decisions import before_send, chargebacks, table
+from services.payments.engine.decisions import before_send, chargebacks, recovered, table
 from services.payments.engine.decisions.cancel_window import as_cancelled, rest_in_window
 from services.payments.engine.decisions.case import Case, Situation, said_of_key
 from services.payments.engine.decisions.disputes import confirm_by_event, disputed
@@ -101,7 +101,7 @@ class Decider:
             return rest(work, self.note_claims(work, chargebacks.NO_ANSWERS, work.claimed_at))
         plan = self._plan(work)
         if plan.call is Call.SEND or plan.work.to_send is not None:
-            plan = chargebacks.stopped(plan, work) or plan
+            plan = _stopped(plan, work) or plan
         return replace(plan, change=with_refunds(with_suspense(work, plan.change)))
 
     def _plan(self, work: Work) -> Plan:
@@ -203,7 +203,7 @@ class Decider:
         if payment.state is not State.CONVERTED or change.due_in != timedelta(0) or pending:
             return None
         plan = self._forward(replace(work, payment=payment, attempt=None, inbox=(), earlier=()))
-        if plan.call is not Call.SEND or chargebacks.stopped(plan, work) is not None:
+        if plan.call is not Call.SEND or _stopped(plan, work) is not None:
             return None
         merged = replace(
             change,
@@ -290,7 +290,7 @@ class Decider:
             capabilities = self._capabilities.get(live(work).provider)
             plan = before_send.after_answer(work, capabilities, answer)
             if plan is not None and plan.call is Call.SEND:
-                return chargebacks.stopped(plan, work) or plan
+                return _stopped(plan, work) or plan
             return plan
         if not self._may_send_after(work, answer):
             return None
@@ -362,6 +362,11 @@ class Decider:
             change = hold(work, HoldReason.OUTCOME_UNKNOWN, provider=attempt.provider)
             return rest(work, change)
         return _ask(work, Call.LOOK_UP if asks else Call.SEND)
+
+
+def _stopped(plan: Plan, work: Work) -> Plan | None:
+    """A plan that holds the payment in place of a first send; None where the plan may go on."""
+    return chargebacks.stopped(plan, work) or recovered.stopped(plan, work)
 
 
 def _after_refund(work: Work, attempt: Attempt) -> Plan:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from services.payments.engine.decisions.before_send import counts_moved
 from services.payments.engine.decisions.disputes import disputed
 from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.recovered import has_recipient
 from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME
 from services.payments.engine.decisions.waiting import release
 from services.payments.model.attempt import (
@@ -74,7 +75,8 @@ def check_forceable(work: Work, capabilities: Mapping[str, Capabilities]) -> Non
     """Raises PayoutNotForceable for good, and PaymentOnHold, PaymentDisputed, PayoutStillOpen or
     PaymentBusy for now, where no offramp may be chosen for the payment."""
     payment, attempt = work.payment, work.attempt
-    if payment.state not in FORCEABLE or payment.cancel_requested_at is not None:
+    is_open = payment.state in FORCEABLE and payment.cancel_requested_at is None
+    if not is_open or not has_recipient(payment):
         raise PayoutNotForceable(state=payment.state, status=payment.status)
     if payment.hold_reason is not None and payment.hold_reason not in _ENDED_BY_FORCE:
         raise PaymentOnHold(hold_reason=payment.hold_reason)

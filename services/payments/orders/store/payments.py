@@ -343,6 +343,15 @@ async def _refuse_quotes(
     return refused
 
 
+async def create_one(connection: AsyncConnection, new: NewPayment) -> bool:
+    """Writes one creation in its caller's transaction, without an event for merchants; False, and
+    nothing written, where its key is taken."""
+    won = (await connection.execute(_CREATE, _creation([new]))).all()
+    if won and new.quote_exists:
+        await connection.execute(_USE_QUOTES, {"rows": rows.as_json([_use_row(new)])})
+    return bool(won)
+
+
 def _creation(new: Sequence[NewPayment]) -> Mapping[str, str]:
     """The parameters of _CREATE."""
     made = [item for item in new if not item.quote_exists]

@@ -38,7 +38,8 @@ _OPEN_AT = text("SELECT id FROM payments WHERE offramp = :provider ORDER BY id D
 _SENT = text(
     """
     UPDATE attempts
-       SET state = 'SENT', sent_at = now(), last_sent_at = now(), leaves_until = now(),
+       SET state = 'SENT', sent_at = least(CAST(:made_at AS timestamptz), now()),
+           last_sent_at = now(), leaves_until = now(),
            sends = greatest(sends, 1), provider_reference = :provider_reference, updated_at = now()
      WHERE merchant_id = :merchant_id AND payment_id = :payment_id AND key = :key
        AND state = 'INTENDED'
@@ -54,6 +55,7 @@ class _Transaction(PostgresOperatorTransaction):
             "payment_id": payment.id,
             "key": lost.listed.key,
             "provider_reference": lost.listed.provider_reference,
+            "made_at": lost.listed.created_at,
         }
         return (await self._connection.execute(_SENT, named)).rowcount == 1
 

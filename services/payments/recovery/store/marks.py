@@ -39,9 +39,13 @@ _EXPECTED = text(
      WHERE a.provider = :provider LIMIT :limit
     """
 )
+# An attempt that a recovery has put on record is no newer than its provider says, or its payment.
 _BY_KEY = text(
     """
-    SELECT a.key, a.created_at FROM payments p
+    SELECT a.key, CASE WHEN a.state = 'FAILED' AND a.sent_at IS NULL
+                        AND a.provider_reference <> '' THEN p.created_at
+                   ELSE least(a.created_at, a.sent_at) END AS created_at
+      FROM payments p
       JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
      WHERE p.id = ANY(:payment_ids) AND a.provider = :provider
     """

@@ -324,7 +324,10 @@ class _BoundedTransport(stripe.AIOHTTPClient):
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """One request. Of the answer's headers only the request id goes on to the SDK."""
-        lists_events = urlsplit(url).path.endswith(events.PATH)
+        path = urlsplit(url).path
+        lists_events = path.endswith(events.PATH)
+        # A list of whole objects, each with its metadata.
+        is_list = lists_events or (method == "get" and path.endswith((*lists.PATHS.values(),)))
         answer = await send(
             self._bounded_session,
             method,
@@ -332,7 +335,7 @@ class _BoundedTransport(stripe.AIOHTTPClient):
             headers=headers,
             body=post_data,
             secret=self._api_key,
-            bytes_max=events.BYTES_MAX if lists_events else BODY_BYTES_MAX,
+            bytes_max=events.BYTES_MAX if is_list else BODY_BYTES_MAX,
         )
         if not lists_events:
             # Of a list each event is read as strictly, for itself.

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.providers.adapters.kit.http import AnswerInvalid, instant, text
-from services.providers.adapters.stripe import translate
+from services.providers.adapters.stripe import recovery, translate
 from services.providers.domain import Kind
 from services.providers.listed import ListedOperation, OperationPage, OperationQuery, is_ours
 
 PATHS = {Kind.COLLECTION: "/v1/payment_intents", Kind.REFUND: "/v1/refunds"}
-# A page of so many whole objects is well below the bound of an answer.
+# A page of so many whole objects, with their metadata, is well below the bound of a list.
 PAGE = 50
 
 
@@ -37,9 +37,11 @@ def read_page(listed: dict[str, Any], page: str) -> OperationPage:
 
 
 def _read(one: dict[str, Any]) -> ListedOperation:
-    metadata = one.get("metadata")
+    stated = one.get("metadata")
+    metadata = stated if isinstance(stated, dict) else {}
     return ListedOperation(
-        key=text(metadata.get("operation_key")) if isinstance(metadata, dict) else "",
+        key=text(metadata.get("operation_key")),
         provider_reference=text(one.get("id")),
         created_at=instant(one.get("created")),
+        recovery=recovery.whole_of(metadata),
     )

@@ -22,7 +22,7 @@ from services.providers.adapters.kit.http import (
     no_answer,
     text,
 )
-from services.providers.adapters.stripe import disputes, refunds
+from services.providers.adapters.stripe import disputes, recovery, refunds
 from services.providers.adapters.stripe.amounts import from_stripe, to_stripe
 from services.providers.adapters.stripe.declines import (
     ACCESS_CODES,
@@ -92,6 +92,7 @@ def create_params(operation: Operation) -> stripe.params.PaymentIntentCreatePara
         "metadata": {
             "transaction_id": operation.transaction_id,
             "operation_key": operation.key,
+            **recovery.parts_of(operation.recovery),
         },
     }
     if operation.payer_until is None:

@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.model.attempt import Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Payment
+from services.payments.recovery.rebuilding import Rebuilding
 from services.payments.recovery.recovering import Recovering, Report
 from services.payments.recovery.standing import Standing
 from services.payments.recovery.store.lost import PostgresLostPayments
 from services.payments.recovery.store.marks import PostgresMarks
+from services.payments.recovery.store.rebuilt import PostgresRebuiltPayments
 from services.payments.webhooks_out.convert import encode_event
 from services.shared.errors import Unavailable
 from tests.database.payments.engine.carried import DECIDER, carry, create
@@ -34,8 +36,15 @@ SOURCES = (
 async def _recover(engine: AsyncEngine, **known: Any) -> Report:
     lists = Lists(**known)
     lists.all_sources = SOURCES
+    return await _recovering(engine, lists).recover(ADA)
+
+
+def _recovering(engine: AsyncEngine, lists: Lists) -> Recovering:
     payments = PostgresLostPayments(engine, encode_event, DECIDER)
-    return await Recovering(PostgresMarks(engine), lists, payments, CAPABILITIES).recover(ADA)
+    # No list has what a lost payment is made again by, so that no provider is asked.
+    asked: Any = None
+    rebuilding = Rebuilding(asked, PostgresRebuiltPayments(engine, encode_event), CAPABILITIES)
+    return Recovering(PostgresMarks(engine), lists, payments, rebuilding, CAPABILITIES)
 
 
 def _key(payment: Payment, step: Step, number: int = 1) -> str:
@@ -157,11 +166,9 @@ async def test_a_digest_of_a_payment_is_named_by_what_else_it_lost(engine: Async
 
     lists = Digests(paystack=[listed(key, provider_reference="tr_1")])
     lists.all_sources = SOURCES
-    payments = PostgresLostPayments(engine, encode_event, DECIDER)
-    marks = PostgresMarks(engine)
     lists.known["stripe"] = [listed(_key(payment, Step.COLLECTION))]
 
-    report = await Recovering(marks, lists, payments, CAPABILITIES).recover(ADA)
+    report = await _recovering(engine, lists).recover(ADA)
 
     assert set(report.held) == {payment.transaction_id}
     assert any(key in story for story in report.held[payment.transaction_id])

@@ -22,6 +22,7 @@ def test_the_stored_names_of_holds_are_those_of_existing_rows() -> None:
         "held_operator",
         *("held_late_success", "held_outcome_unknown", "held_payout_failed"),
         *("held_payout_unconfirmed", "held_provider_contradicts_itself", "held_provider_unknown"),
+        "held_recovered",
         *("held_refund_failed", "held_refund_reversed", "held_step_failed", "held_unknown_status"),
     }
     assert [HELD[reason].value for reason in HoldReason] == [f"held_{r.value}" for r in HoldReason]

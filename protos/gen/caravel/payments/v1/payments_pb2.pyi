@@ -165,7 +165,9 @@ class Payment(_message.Message):
     status: Global___Payment.Status.ValueType
     """Where the money is."""
     user_id: _builtins.str
-    """The merchant's end user, a UUID."""
+    """The merchant's end user, a UUID; all zeros where the payment was recovered after a loss of the
+    database.
+    """
     amount_usd: _builtins.str
     """The amount that the sender pays, decimal text in US dollars, for example "100.00"."""
     fee_usd: _builtins.str
@@ -255,7 +257,8 @@ class Payment(_message.Message):
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
         """The recipient of the payout, masked: the holder's initials, and the last digits of numbers. Of
-        a corrected payment whose earlier recipient was paid after all, that one again.
+        a corrected payment whose earlier recipient was paid after all, that one again. Absent where the
+        payment was recovered after a loss of the database, until its merchant names one.
         """
 
     @_builtins.property

@@ -269,6 +269,7 @@ class Operation(_message.Message):
     COLLECTION_REFERENCE_FIELD_NUMBER: _builtins.int
     PAYER_UNTIL_FIELD_NUMBER: _builtins.int
     RETURN_URL_FIELD_NUMBER: _builtins.int
+    RECOVERY_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Name of the provider, for example "stripe". Required."""
     kind: Global___OperationKind.ValueType
@@ -291,6 +292,8 @@ class Operation(_message.Message):
     """The provider's id of the collection to refund. Required with REFUND."""
     return_url: _builtins.str
     """Where a payer who is sent elsewhere to act comes back to; empty for nowhere."""
+    recovery: _builtins.str
+    """Payments makes a lost payment again by it; nothing personal. COLLECTION, at most 4000 characters."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Exact amount to collect or to pay out. Required, positive."""
@@ -321,10 +324,11 @@ class Operation(_message.Message):
         collection_reference: _builtins.str = ...,
         payer_until: _timestamp_pb2.Timestamp | None = ...,
         return_url: _builtins.str = ...,
+        recovery: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payer_until", b"payer_until", "recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "collection_reference", b"collection_reference", "key", b"key", "kind", b"kind", "payer_until", b"payer_until", "payment_method", b"payment_method", "provider", b"provider", "provider_reference", b"provider_reference", "recipient", b"recipient", "reference", b"reference", "return_url", b"return_url", "trace_id", b"trace_id", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "collection_reference", b"collection_reference", "key", b"key", "kind", b"kind", "payer_until", b"payer_until", "payment_method", b"payment_method", "provider", b"provider", "provider_reference", b"provider_reference", "recipient", b"recipient", "recovery", b"recovery", "reference", b"reference", "return_url", b"return_url", "trace_id", b"trace_id", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -915,10 +919,13 @@ class ListedOperation(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    RECOVERY_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Our key; empty where the list has only a digest of it, and none of the expected keys fits."""
     provider_reference: _builtins.str
     """The provider's own id of the operation."""
+    recovery: _builtins.str
+    """The text that came with it, where the provider keeps it."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made, by the provider's clock; absent where it does not say."""
@@ -929,10 +936,11 @@ class ListedOperation(_message.Message):
         key: _builtins.str = ...,
         provider_reference: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        recovery: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "key", b"key", "provider_reference", b"provider_reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "key", b"key", "provider_reference", b"provider_reference", "recovery", b"recovery"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

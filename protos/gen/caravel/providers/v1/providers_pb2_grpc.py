@@ -133,8 +133,7 @@ class ProviderServiceServicer:
 
     def ListOperations(self, request, context):
         """Reads a page of our own operations of one kind as a provider has them, the newest first.
-        Idempotent, moves nothing. Payments compares them with its database, which a restore may have
-        made older than what has happened.
+        Idempotent. Payments compares them with its database, which a restore may have made older.
         Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `lists_operations` or the kind;
         FIELD_INVALID for a page that it does not know; SERVICE_UNAVAILABLE where it does not answer.
         """

@@ -61,8 +61,7 @@ class ProviderServiceStub:
     """
     ListOperations: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListOperationsRequest, _providers_pb2.ListOperationsResponse]
     """Reads a page of our own operations of one kind as a provider has them, the newest first.
-    Idempotent, moves nothing. Payments compares them with its database, which a restore may have
-    made older than what has happened.
+    Idempotent. Payments compares them with its database, which a restore may have made older.
     Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `lists_operations` or the kind;
     FIELD_INVALID for a page that it does not know; SERVICE_UNAVAILABLE where it does not answer.
     """
@@ -115,8 +114,7 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """
     ListOperations: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListOperationsRequest, _providers_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """Reads a page of our own operations of one kind as a provider has them, the newest first.
-    Idempotent, moves nothing. Payments compares them with its database, which a restore may have
-    made older than what has happened.
+    Idempotent. Payments compares them with its database, which a restore may have made older.
     Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `lists_operations` or the kind;
     FIELD_INVALID for a page that it does not know; SERVICE_UNAVAILABLE where it does not answer.
     """
@@ -196,8 +194,7 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.ListOperationsResponse, _abc.Awaitable[_providers_pb2.ListOperationsResponse]]:
         """Reads a page of our own operations of one kind as a provider has them, the newest first.
-        Idempotent, moves nothing. Payments compares them with its database, which a restore may have
-        made older than what has happened.
+        Idempotent. Payments compares them with its database, which a restore may have made older.
         Errors: PROVIDER_NOT_FOUND for one whose capabilities lack `lists_operations` or the kind;
         FIELD_INVALID for a page that it does not know; SERVICE_UNAVAILABLE where it does not answer.
         """
