@@ -13,8 +13,11 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from deploy.local.process.logs import Tail
 from deploy.local.process.terminal import Problem
+from services.payments.recovery.ports import DatabaseOlder
 from tests.chaos.failover.mesh import FailoverMesh
 from tests.chaos.failover.pair import Server, acknowledges
 from tests.chaos.history import OK
@@ -121,11 +124,23 @@ class Losses:
                 is_new = record["f"] == "create" and "replayed" not in record["meta"]
                 if is_new and record["type"] == OK:
                     return time.monotonic()
-                if record["reason"] == "DATABASE_OLDER":
-                    raise Problem("the mesh has found its database older than what has happened")
+                if record["reason"] == DatabaseOlder.reason:
+                    await self._refuse_older()
             # The history notifies nobody.
             await asyncio.sleep(LOOK_SECONDS)
         raise Problem(f"no payment was acknowledged for {SERVICE_SECONDS:.0f} s")
+
+    async def _refuse_older(self) -> None:
+        """Raises Problem where the primary itself keeps that it is older: beside an old primary the
+        processes refuse only until that one is fenced."""
+        primary = self._mesh.pair.primary
+        connection = await asyncpg.connect(primary.cluster.owner_url(primary.port))
+        try:
+            finding = await connection.fetchval("SELECT finding FROM database_mark")
+        finally:
+            connection.terminate()
+        if finding:
+            raise Problem(f"the mesh has found its database older: {finding}")
 
     def _note(self, kind: str, seconds: float) -> None:
         self.done[kind] += 1
