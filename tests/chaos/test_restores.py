@@ -16,7 +16,7 @@ from tests.chaos.restores.drill import drilled
 from tests.chaos.restores.ways import Way
 
 # The way that PostgreSQL itself does not notice.
-SHORT = Cell(way=Way.SNAPSHOT, age=AGES[-1], providers=Providers.ONE_AWAY)
+SHORT = Cell(way=Way.SNAPSHOT, age=AGES[-1], providers=Providers.EVENTS_REPLAYED)
 NOW = datetime(2026, 11, 30, 10, 0, tzinfo=UTC)
 
 
