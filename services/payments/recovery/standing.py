@@ -141,14 +141,16 @@ class Standing:
 
     async def _compare(self, source: Source, mark: Mark) -> bool:
         """Whether the provider has answered, or cannot be asked at all."""
-        provider, step = source
+        provider, _ = source
         try:
-            expected = await self._marks.expected_keys(provider)
-            page = await self._lists.read(
-                provider, step, since=mark.compared_at - COMPARE_OVERLAP, expected_keys=expected
-            )
-            listed = [one for one in page.operations if _counts(one, mark)]
+            listed = await self._list(source, mark)
             unknown = await self._marks.unknown(provider, listed)
+            if unknown:
+                # One that was begun while the list was read is named by its key in the next.
+                seen = {one.provider_reference for one in unknown}
+                again = await self._list(source, mark)
+                listed = [one for one in again if one.provider_reference in seen]
+                unknown = await self._marks.unknown(provider, listed)
         except NotFound:
             unknown = ()
         except Unavailable as error:
@@ -158,6 +160,14 @@ class Standing:
             await self._find(source, unknown, listed)
         self._waiting.discard(source)
         return True
+
+    async def _list(self, source: Source, mark: Mark) -> Sequence[ListedOperation]:
+        provider, step = source
+        expected = await self._marks.expected_keys(provider)
+        page = await self._lists.read(
+            provider, step, since=mark.compared_at - COMPARE_OVERLAP, expected_keys=expected
+        )
+        return [one for one in page.operations if _counts(one, mark)]
 
     async def _find(
         self,

@@ -1,6 +1,7 @@
 """Lists of operations as providers answer them, for tests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,6 +40,16 @@ class Lists:
         # Those of another kind are on a list of their own.
         kept = [one for one in found if not one.key or f"-{step}-" in one.key]
         return OperationPage(operations=tuple(kept))
+
+
+class NamedLater(Lists):
+    """Lists of digests, which name each key from the second time on."""
+
+    async def read(self, provider: str, *asked: Any, **terms: Any) -> OperationPage:
+        is_first = all(name != provider for name, _, _ in self.asked)
+        page = await super().read(provider, *asked, **terms)
+        operations = [replace(one, key="") if is_first else one for one in page.operations]
+        return OperationPage(operations=tuple(operations))
 
 
 def listed(key: str, **changes: Any) -> ListedOperation:

@@ -23,7 +23,7 @@ from services.payments.recovery.store.marks import PostgresMarks
 from services.shared.contract import Access, PrincipalKind
 from services.shared.errors import NotFound, Unavailable
 from tests.database.payments.engine.carried import carry, create
-from tests.database.payments.recovery.lists import Lists, listed, lost_key
+from tests.database.payments.recovery.lists import Lists, NamedLater, listed, lost_key
 from tests.makers import make_attempt, make_payment
 
 _ATTEMPTS = "SELECT provider, key, provider_reference FROM attempts"
@@ -128,6 +128,15 @@ async def test_a_list_of_digests_gets_the_keys_that_it_may_name(
 
     (ours,) = known["local_wallet"]
     assert [keys for name, _, keys in lists.asked if name == "local_wallet"] == [[ours.key]]
+
+
+async def test_an_operation_that_began_while_a_list_of_digests_was_read_is_no_finding(
+    engine: AsyncEngine, known: Any
+) -> None:
+    (ours,) = known["local_wallet"]
+
+    lists = NamedLater(local_wallet=[replace(ours, provider_reference="tr_new")])
+    assert not _refuses(await _begun(engine, lists))
 
 
 async def test_a_database_without_any_payment_is_compared_too(engine: AsyncEngine) -> None:
