@@ -16,7 +16,7 @@ from tests.chaos.restores.drill import drilled
 from tests.chaos.restores.ways import Way
 
 # The way that PostgreSQL itself does not notice.
-SHORT = Cell(way=Way.SNAPSHOT, age=AGES[-1], providers=Providers.EVENTS_REPLAYED)
+SHORT = Cell(way=Way.SNAPSHOT, age=AGES[-1], providers=Providers.ONE_AWAY)
 NOW = datetime(2026, 11, 30, 10, 0, tzinfo=UTC)
 
 
@@ -31,7 +31,7 @@ async def test_an_older_database_is_noticed_and_pays_nobody_twice(
     tmp_path: Path, cell: Cell
 ) -> None:
     async with drilled(tmp_path, cell) as drill:
-        result = await drill.run(repeats_lost=False)
+        result = await drill.run(repeats_lost=True)
 
     _say(result)
     assert result.faults == []

@@ -28,6 +28,8 @@ from services.shared.money import SOURCE_CURRENCY, Money
 from services.shared.recipients import NO_RECIPIENT
 
 VERSION = 1
+# Providers takes no more.
+LENGTH_MAX = 4000
 # The columns of a payment that are sent, by name.
 SENT = (
     *("merchant_id", "quote_id", "corridor_id", "route", "onramp", "offramp", "late_funds"),
@@ -52,12 +54,14 @@ class Lost:
 
 def recovery_text(payment: Payment) -> str:
     """The text; empty where the payment has no digest of its key, without which nothing could be
-    answered under it."""
+    answered under it, and where it would be too long for providers, which must not stop a payment.
+    """
     if not payment.key_digest:
         return ""
     row = payment_row(payment)
     sent = {"v": VERSION, **{name: row[name] for name in SENT}}
-    return orjson.dumps(sent, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    written = orjson.dumps(sent, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return written if len(written) <= LENGTH_MAX else ""
 
 
 def read_recovery(payment_id: UUID, recovery: str) -> Lost | None:

@@ -9,8 +9,11 @@ from datetime import datetime
 from services.payments.base.recovery_rows import Lost
 from services.payments.engine.decisions.facts import Change
 from services.payments.model.attempt import (
+    DENIAL,
+    MISMATCHES,
     NEVER_LEFT,
     SUCCEEDED_LATE,
+    UNDOCUMENTED,
     Answer,
     Attempt,
     AttemptState,
@@ -105,6 +108,9 @@ def _by_number(
         place = (one.operation.step, one.operation.number)
         if place in found or not one.operation.number:
             raise NotRebuildable(f"{one.operation.listed.key} is there twice, or has no number")
+        if not _is_answered(one.answer):
+            asked = f"{one.operation.provider} about {one.operation.listed.key}"
+            raise NotRebuildable(f"no answer of {asked}: start again once it answers")
         found[place] = _late(payment, one, declared)
     for step, last in [*found]:
         for number in range(1, last):
@@ -128,6 +134,12 @@ def _late(payment: Payment, one: Stated, declared: Mapping[str, Capabilities]) -
     if known is not None and known.says_failed(answer):
         return replace(attempt, failure=answer.failure)
     return replace(attempt, moved=amount if _has_moved(answer) else None)
+
+
+def _is_answered(answer: Answer) -> bool:
+    """Whether its provider has said anything of it: one that is away may have paid."""
+    is_said = answer.code in MISMATCHES | {DENIAL, UNDOCUMENTED}
+    return is_said or answer.outcome not in (Outcome.UNKNOWN, Outcome.NOT_SENT)
 
 
 def _has_moved(answer: Answer) -> bool:

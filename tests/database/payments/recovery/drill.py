@@ -39,6 +39,8 @@ SOURCES = (
 PAID = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 PENDING = Answer(outcome=Outcome.PENDING, provider_reference="x_1")
 DECLINED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="declined"))
+UNCLEAR = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="unknown_status", message="resting"))
+NOT_ASKED = Answer(outcome=Outcome.NOT_SENT, failure=Failure(code="breaker_open", message=""))
 SILENT = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="no_answer", message=""))
 
 

@@ -21,9 +21,11 @@ from services.shared.recipients import NO_RECIPIENT
 from tests.database.payments.recovery.drill import (
     ADA,
     DECLINED,
+    NOT_ASKED,
     PAID,
     PENDING,
     SILENT,
+    UNCLEAR,
     Drill,
     make_lost,
     recover,
@@ -98,7 +100,7 @@ STORIES: dict[str, dict[tuple[str, Step, int], Answer]] = {
     "paid out": {("local_wallet", Step.PAYOUT, 1): PAID},
     "paid out by another rail": {("bank", Step.PAYOUT, 2): PAID},
     "on its way": {("local_wallet", Step.PAYOUT, 1): PENDING},
-    "its offramp does not say": {("local_wallet", Step.PAYOUT, 1): SILENT},
+    "its offramp gives an unknown status": {("local_wallet", Step.PAYOUT, 1): UNCLEAR},
     "refunded": {("stripe", Step.REFUND, 1): PAID},
     "refunded in part": {("stripe", Step.REFUND, 1): replace(PAID, amount=Money(2_500, "USD"))},
     "paid out twice": {
@@ -226,6 +228,8 @@ async def test_a_declined_collection_is_a_failed_payment(engine: AsyncEngine) ->
 
 
 UNUSABLE: dict[str, dict[tuple[str, Step, int], Answer]] = {
+    "its offramp does not answer": {**COLLECTED, ("local_wallet", Step.PAYOUT, 1): SILENT},
+    "its offramp is not asked": {**COLLECTED, ("local_wallet", Step.PAYOUT, 1): NOT_ASKED},
     "its onramp does not say": {("stripe", Step.COLLECTION, 1): SILENT},
     "another amount was collected": {
         ("stripe", Step.COLLECTION, 1): replace(PAID, amount=Money(1, "USD"))

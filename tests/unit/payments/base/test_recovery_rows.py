@@ -7,16 +7,13 @@ import orjson
 import pytest
 
 from services.payments.base.idempotency import digests_of
-from services.payments.base.recovery_rows import Lost, read_recovery, recovery_text
+from services.payments.base.recovery_rows import LENGTH_MAX, Lost, read_recovery, recovery_text
 from services.payments.model.payer import PresentPayer
 from services.payments.model.payment import Payment
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import RefundFees
 from services.shared.recipients import NO_RECIPIENT
 from tests.makers import ADA, USER, make_payment
-
-# Providers keeps no more.
-TEXT_MAX = 4000
 
 
 def _payment(**changes: Any) -> Payment:
@@ -50,11 +47,18 @@ def test_nothing_of_a_person_is_in_the_text() -> None:
 
     persons = (USER, ADA.holder_name, ADA.wallet_id, "Ada", "pm_7", "a.example", "order-7")
     assert not [word for word in persons if str(word) in text]
-    assert len(text) < TEXT_MAX
 
 
 def test_a_payment_without_digests_has_no_text() -> None:
     assert recovery_text(make_payment()) == ""
+
+
+def test_a_text_that_is_too_long_for_providers_stops_no_payment() -> None:
+    payment = _payment()
+    many = tuple(f"provider_{number}" for number in range(400))
+
+    assert recovery_text(replace(payment, route=replace(payment.route, offramps=many))) == ""
+    assert len(recovery_text(payment)) < LENGTH_MAX // 2
 
 
 CHANGED: dict[str, dict[str, Any]] = {
