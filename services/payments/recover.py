@@ -1,6 +1,6 @@
-"""`python -m services.payments.recover show | start | accept`: whether the database is older than
-what has happened, as its processes have found; its recovery by what providers have; and the verb of
-an operator who takes it as it is."""
+"""`python -m services.payments.recover show | compare | start | accept`: whether the database is
+older than what has happened, as its processes have found; what providers have beside what it has;
+its recovery by that; and the verb of an operator who takes it as it is."""
 
 import argparse
 import asyncio
@@ -9,12 +9,14 @@ import os
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from services.payments.base.database import opened_database
 from services.payments.config import AdminSettings, RecoverSettings
 from services.payments.engine.decisions.decider import Decider
 from services.payments.mesh.channels import opened_operation_lists, opened_providers
 from services.payments.model.operator import Operator
+from services.payments.recovery.comparing import Compared, Comparing
 from services.payments.recovery.rebuilding import Rebuilding
 from services.payments.recovery.recovering import Recovering, Report
 from services.payments.recovery.report import report_fields
@@ -29,14 +31,16 @@ from services.shared.identity import Identity
 from services.shared.money import Money
 
 OLDER = 1
+# Lists are compared from so long ago.
+COMPARED = timedelta(days=7)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb; OLDER where the database is older. Raises CannotStart or DomainError."""
     words = read(arguments)
-    if words.verb == "start":
+    if words.verb in ASKING:
         settings = RecoverSettings.with_parts([(IdentityFiles, NEEDS_IDENTITY)])
-        said, code = asyncio.run(start(settings.load(os.environ), words))
+        said, code = asyncio.run(ASKING[words.verb](settings.load(os.environ), words))
     else:
         said, code = asyncio.run(perform(AdminSettings.load(os.environ), words))
     sys.stdout.write(f"{said}\n")
@@ -69,6 +73,31 @@ async def start(config: RecoverSettings, words: argparse.Namespace) -> tuple[str
 
 def _show_progress(done: int, of: int) -> None:
     sys.stderr.write(f"{done} of {of} payments\n")
+
+
+async def compare(config: RecoverSettings, _: argparse.Namespace) -> tuple[str, int]:
+    """Compares, and gives a line for each list and the code to end with. Raises DomainError."""
+    url = config.database_url.get_secret_value
+    identity = Identity(IdentityFiles.model_validate(config, from_attributes=True), "worker")
+    async with (
+        opened_database(url, "caravel-recover", pool_size=1) as engine,
+        opened_operation_lists(config.providers_target, identity) as lists,
+    ):
+        found = await Comparing(PostgresMarks(engine), lists).compare(datetime.now(UTC) - COMPARED)
+    lines = [f"Compared with what providers list of the last {COMPARED.days} days:"]
+    lines += [line for one in found for line in lines_of(one)]
+    return "\n".join(lines), OLDER if any(one.unknown for one in found) else 0
+
+
+def lines_of(one: Compared) -> Iterator[str]:
+    """The comparison of one list for a person."""
+    name = f"  {one.provider}, {one.step}: "
+    if one.operations is None:
+        yield f"{name}it does not answer now."
+        return
+    accepted = f", {one.accepted} accepted although unknown" if one.accepted else ""
+    yield f"{name}{one.operations} listed{accepted}, {len(one.unknown)} unknown here."
+    yield from (f"    {lost}" for lost in one.unknown)
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -115,6 +144,7 @@ def read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="recover")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("show", help="tell whether the database is older, and by what one knows")
+    verbs.add_parser("compare", help="compare it with what providers list, and change nothing")
     for name, summary in (
         ("start", "take from the providers what the database has lost"),
         ("accept", "take the database as it is"),
@@ -131,6 +161,9 @@ def _reason(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("say something")
     return text.strip()
+
+
+ASKING = {"start": start, "compare": compare}
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ async def test_an_older_database_is_noticed_and_pays_nobody_twice(
     tmp_path: Path, cell: Cell
 ) -> None:
     async with drilled(tmp_path, cell) as drill:
-        result = await drill.run(repeats_lost=True)
+        result = await drill.run()
 
     _say(result)
     assert result.faults == []

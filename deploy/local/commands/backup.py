@@ -33,7 +33,7 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
         "recover", _recover, "tell whether the database is older than what has happened", data
     )
     verbs.add_argument(
-        "verb", choices=["show", "start", "accept"], help="start: by what providers have"
+        "verb", choices=["show", "compare", "start", "accept"], help="start: by what providers have"
     )
     verbs.add_argument("--reason", help="why, kept with the database")
     verbs.add_argument("--as", dest="name", help="who does it")
@@ -80,7 +80,7 @@ def _recover(words: argparse.Namespace) -> int:
     from deploy.local.commands.migrate import recover  # noqa: PLC0415
 
     order = [words.verb]
-    if words.verb != "show":
+    if words.verb in ("start", "accept"):
         if not (words.reason and words.name):
             raise Problem(f"{words.verb} needs --reason, and --as with your name")
         order += ["--reason", words.reason, "--as", words.name]

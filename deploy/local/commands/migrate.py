@@ -11,7 +11,7 @@ from deploy.local.mesh import credentials, database, postgres, processes, state
 from deploy.local.mesh.database import Database
 from deploy.local.mesh.ports import HOST
 from deploy.local.mesh.state import DataDir
-from deploy.local.process.terminal import Problem
+from deploy.local.process.terminal import Problem, say
 from services.shared.certificates import files_in
 
 
@@ -30,15 +30,20 @@ def migrate(data_dir: DataDir) -> int:
 
 
 def verify(data_dir: DataDir) -> int:
-    """Recomputes the books; returns 0 where all holds. Raises Problem."""
+    """Recomputes the books, and compares them with the lists of providers while those run; returns
+    0 where all holds. Raises Problem."""
     data_dir.make()
     with reachable(data_dir) as chosen:
-        return subprocess.run(
+        recomputed = subprocess.run(
             [sys.executable, "-P", "-m", "services.payments.verify"],
             cwd=ROOT,
             env=processes.environment({"DATABASE_URL": chosen.application_url}),
             check=False,
         ).returncode
+    if _providers_run(data_dir):
+        return recomputed or recover(data_dir, ["compare"])
+    say("Not compared with the lists of providers, which do not run.")
+    return recomputed
 
 
 def explain(data_dir: DataDir, name: str) -> int:
@@ -60,8 +65,8 @@ def recover(data_dir: DataDir, words: Sequence[str]) -> int:
     data_dir.make()
     now = state.running(data_dir)
     variables = {}
-    if words[0] == "start":
-        if now is None or "providers" not in {one.name for one in now.processes}:
+    if words[0] in ("start", "compare"):
+        if now is None or not _providers_run(data_dir):
             raise Problem("providers is not running, which is asked; start the mesh first")
         identity = files_in(data_dir.certificates / "worker").variables
         variables = {**identity, "PROVIDERS_TARGET": f"{HOST}:{now.process('providers').port}"}
@@ -72,6 +77,11 @@ def recover(data_dir: DataDir, words: Sequence[str]) -> int:
             env=processes.environment({**variables, "DATABASE_URL": chosen.application_url}),
             check=False,
         ).returncode
+
+
+def _providers_run(data_dir: DataDir) -> bool:
+    now = state.running(data_dir)
+    return now is not None and "providers" in {one.name for one in now.processes}
 
 
 def administer(data_dir: DataDir, words: Sequence[str]) -> int:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.payments.mesh.ports import ListedOperation, OperationLists
+from services.payments.mesh.ports import OperationLists
 from services.payments.model.attempt import Capabilities, Step
 from services.payments.model.operator import Operator
 from services.payments.model.timing import COMPARE_OVERLAP
+from services.payments.recovery.listing import pages_of
 from services.payments.recovery.ports import (
     Explained,
     KnownPayment,
@@ -22,7 +23,6 @@ from services.payments.recovery.ports import (
 )
 from services.payments.recovery.rebuilding import Rebuilding
 from services.payments.recovery.rebuilt import NotRebuildable
-from services.shared.errors import NotFound
 
 NAMELESS = "payments without a name"
 FINDING = "providers have operations that this database has not sent; see recover"
@@ -136,31 +136,15 @@ class Recovering:
         chunks = [keys[at : at + KEYS_MAX] for at in range(0, len(keys), KEYS_MAX)] or [known_keys]
         lost: dict[str, LostOperation] = {}
         for chunk in chunks:
-            for listed in await self._pages(provider, step, since, chunk):
-                one = LostOperation(provider=provider, step=step, listed=listed)
-                # A digest that one chunk names stays named.
-                if listed.key or listed.provider_reference not in lost:
-                    lost[listed.provider_reference] = one
+            async for page in pages_of(self._lists, provider, step, since, chunk):
+                for listed in page:
+                    one = LostOperation(provider=provider, step=step, listed=listed)
+                    # A digest that one chunk names stays named.
+                    if listed.key or listed.provider_reference not in lost:
+                        lost[listed.provider_reference] = one
         operations = [one.listed for one in lost.values()]
         unknown = await self._marks.unknown(provider, operations)
         return [lost[one.provider_reference] for one in unknown]
-
-    async def _pages(
-        self, provider: str, step: Step, since: datetime, keys: Sequence[str]
-    ) -> Sequence[ListedOperation]:
-        found: list[ListedOperation] = []
-        page = ""
-        while True:
-            try:
-                read = await self._lists.read(
-                    provider, step, since=since, page=page, expected_keys=keys
-                )
-            except NotFound:
-                return ()
-            found += read.operations
-            page = read.next_page
-            if not page:
-                return found
 
     async def _rebuild(
         self, report: Report, lost: Sequence[LostOperation], operator: Operator

@@ -147,9 +147,8 @@ class Standing:
             unknown = await self._marks.unknown(provider, listed)
             if unknown:
                 # One that was begun while the list was read is named by its key in the next.
-                seen = {one.provider_reference for one in unknown}
-                again = await self._list(source, mark)
-                listed = [one for one in again if one.provider_reference in seen]
+                again = {one.provider_reference: one for one in await self._list(source, mark)}
+                listed = [again.get(one.provider_reference, one) for one in unknown]
                 unknown = await self._marks.unknown(provider, listed)
         except NotFound:
             unknown = ()
@@ -167,7 +166,7 @@ class Standing:
         page = await self._lists.read(
             provider, step, since=mark.compared_at - COMPARE_OVERLAP, expected_keys=expected
         )
-        return [one for one in page.operations if _counts(one, mark)]
+        return [one for one in page.operations if counts(one, mark)]
 
     async def _find(
         self,
@@ -203,7 +202,7 @@ class Standing:
             _COMPARES.reset(compares)
 
 
-def _counts(one: ListedOperation, mark: Mark) -> bool:
+def counts(one: ListedOperation, mark: Mark) -> bool:
     """An operator has taken the database as it was then, with all that it does not know."""
     accepted = mark.accepted_at
     return accepted is None or one.created_at is None or one.created_at > accepted + COMPARE_SKEW
