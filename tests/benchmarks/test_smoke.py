@@ -2,6 +2,7 @@
 figures themselves mean nothing here; `./caravel bench` measures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.run import PARTS, RESULT, run
 from tests.benchmarks.summary import ALWAYS, GROWING
 
+# Each of them starts several meshes, or loads one for long: only in the long form.
+SLOW = ("scaling", "overload", "revocation", "fairness")
+QUICK = tuple(name for name in PARTS if name not in SLOW)
+
 
 @pytest.fixture(scope="module")
-async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+async def folder(tmp_path_factory: pytest.TempPathFactory, *, is_long: bool) -> Path:
     folder = tmp_path_factory.mktemp("bench")
-    options = Options(folder=folder).smoke()
+    options = replace(Options(folder=folder).smoke(), parts=PARTS if is_long else QUICK)
     try:
         await run(options, say)
     finally:
@@ -34,7 +39,7 @@ def result(folder: Path) -> Any:
 def test_every_part_was_measured(result: Any) -> None:
     assert result["problems"] == []
     prefixes = {name.partition("_")[0] for name in result["figures"]}
-    assert prefixes >= set(PARTS)
+    assert prefixes >= set(result["options"]["parts"])
 
 
 def test_rounds_are_kept_and_every_rate_is_of_work_that_was_done(result: Any) -> None:

@@ -24,6 +24,8 @@ from tests.browser.places import (
     typed,
 )
 
+# Forms that stand for the others where nothing is filled in; the long form looks at all.
+INCOMPLETE = ("adjust", "hold")
 FOCUSED = "() => [document.activeElement.id, document.activeElement.value]"
 
 
@@ -114,13 +116,13 @@ async def _fill_in(console: Console, verb: Verb) -> None:
     await expect(console.page.locator("#continue")).to_have_count(0)
 
 
-async def test_no_form_has_a_barrier(chromium: Browser) -> None:
+async def test_no_form_has_a_barrier(chromium: Browser, *, is_long: bool) -> None:
     async with looking(chromium) as (console, found):
         await sign_in(console)
         for verb, address in forms():
             await console.open(address)
             await found.look(f"/do/{verb.name}")
-            if begins_incomplete(verb):
+            if begins_incomplete(verb) and (is_long or verb.name in INCOMPLETE):
                 await _press(console, "continue")
                 await expect(console.page.get_by_role("alert")).to_contain_text("not complete")
                 await found.look(f"/do/{verb.name} with nothing", "main")

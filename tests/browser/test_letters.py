@@ -29,6 +29,8 @@ _EVENT = """
 SET_ASIDE: Mapping[str, str] = {
     "STEP": """
         UPDATE payments SET hold_reason = 'step_failed', step_failures = 5, due_at = NULL,
+               -- A worker that still has it writes nothing more.
+               lease_token = lease_token + 1, lease_until = NULL,
                waiting_since = now(), deadline_at = now() + interval '3 days',
                last_error = 'ValueError at services/payments/engine/decisions/table.py:41'
          WHERE id = $1
