@@ -41,7 +41,7 @@ async def test_a_change_comes_to_the_screen_by_itself(
     path = f"/payments/{made['transaction_id']}"
     await rest.wait(made["transaction_id"], {"SENT"})
     await ada.open(path)
-    await expect(ada.page.locator("#live")).to_have_text("Live")
+    await expect(ada.page.locator("#live")).to_contain_text("Live")
     lengths = []
     for verb in CHANGES:
         before = await ada.state.text_content()
