@@ -1,5 +1,5 @@
-"""A tiny run of the whole benchmark: every part does its work and says what it should. The
-figures themselves mean nothing here; `./caravel bench` measures."""
+"""A tiny run of the benchmark, in the long form of all its parts: each does its work and says what
+it should. The figures themselves mean nothing here; `./caravel bench` measures."""
 
 import json
 from dataclasses import replace
