@@ -40,7 +40,7 @@ def verify(data_dir: DataDir) -> int:
             env=processes.environment({"DATABASE_URL": chosen.application_url}),
             check=False,
         ).returncode
-    if _providers_run(data_dir):
+    if _providers_target(data_dir):
         return recomputed or recover(data_dir, ["compare"])
     say("Not compared with the lists of providers, which do not run.")
     return recomputed
@@ -63,13 +63,13 @@ def recover(data_dir: DataDir, words: Sequence[str]) -> int:
     """Runs a verb of services.payments.recover on the database; returns its code. Raises
     Problem."""
     data_dir.make()
-    now = state.running(data_dir)
     variables = {}
     if words[0] in ("start", "compare"):
-        if now is None or not _providers_run(data_dir):
+        target = _providers_target(data_dir)
+        if not target:
             raise Problem("providers is not running, which is asked; start the mesh first")
         identity = files_in(data_dir.certificates / "worker").variables
-        variables = {**identity, "PROVIDERS_TARGET": f"{HOST}:{now.process('providers').port}"}
+        variables = {**identity, "PROVIDERS_TARGET": target}
     with reachable(data_dir) as chosen:
         return subprocess.run(  # noqa: S603
             [sys.executable, "-P", "-m", "services.payments.recover", *words],
@@ -79,9 +79,12 @@ def recover(data_dir: DataDir, words: Sequence[str]) -> int:
         ).returncode
 
 
-def _providers_run(data_dir: DataDir) -> bool:
+def _providers_target(data_dir: DataDir) -> str:
+    """The address of providers; empty where it does not run."""
     now = state.running(data_dir)
-    return now is not None and "providers" in {one.name for one in now.processes}
+    if now is None or "providers" not in {one.name for one in now.processes}:
+        return ""
+    return f"{HOST}:{now.process('providers').port}"
 
 
 def administer(data_dir: DataDir, words: Sequence[str]) -> int:
