@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -19,14 +20,14 @@ from deploy.local.mesh.state import DataDir
 from deploy.local.process import terminal
 from deploy.local.process.terminal import Problem, is_coloured, paint, say
 
-# In this order: what is cheap and near the code fails first.
-RINGS = (
-    *("unit", "wire", "database", "contract", "house", "browser", "e2e", "hostile"),
-    *("benchmarks", "chaos"),
+# Each runs side by side with the others, as meshes mostly wait: for leases to end, and for what was
+# broken to heal. In each, what is cheap and near the code fails first.
+RUNS = (
+    ("unit", "wire", "database", "e2e"),
+    ("contract", "house", "browser", "hostile", "benchmarks"),
+    ("chaos",),
 )
-# The chaos ring mostly waits, for leases to end and for what was broken to heal. So it runs beside
-# the others, and takes some of them with it, so that both halves take about as long.
-BESIDE = ("contract", "house", "browser", "hostile", "benchmarks", "chaos")
+RINGS = tuple(ring for run in RUNS for ring in run)
 # The exit code of pytest where no test was selected.
 NOTHING_TO_RUN = 5
 POLL_SECONDS = 0.2
@@ -81,28 +82,44 @@ def sbom(parsed: argparse.Namespace) -> int:
 
 
 def test(names: Sequence[str], pytest_arguments: Sequence[str]) -> int:
-    """Runs pytest on the given rings, on all without any; its exit code, or the worse one of two.
+    """Runs pytest on the given rings, on all without any; its exit code, or the worst of several.
 
     Raises Problem for an unknown ring.
     """
     wanted = folders(names)
     if "tests/browser" in wanted:
         _ensure_chromium()
-    has_long_one = f"tests/{BESIDE[-1]}" in wanted
-    beside = [one for one in wanted if has_long_one and one.removeprefix("tests/") in BESIDE]
-    others = [folder for folder in wanted if folder not in beside]
-    if not beside or not others:
-        return _end_of(_pytest(pytest_arguments, wanted))
-    with tempfile.TemporaryFile() as output:
-        say(f"Two runs side by side: {', '.join(beside)} are shown after the others.")
-        second = _pytest(pytest_arguments, beside, output)
-        try:
-            code = _end_of(_pytest(pytest_arguments, others))
-            say("\nThe second run:")
-            _follow(output, second)
-        finally:
-            second_code = _end_of(second)
-    return max({code, second_code} - {NOTHING_TO_RUN}, default=NOTHING_TO_RUN)
+    first, *others = _runs(wanted)
+    with ExitStack() as stack:
+        beside = []
+        for run in others:
+            output = stack.enter_context(tempfile.TemporaryFile())
+            say(f"Side by side, and shown after the others: {', '.join(run)}.")
+            process = _pytest(pytest_arguments, run, output)
+            stack.callback(_end_of, process)
+            beside.append((run, process, output))
+        codes = [_end_of(_pytest(pytest_arguments, first))]
+        for run, process, output in beside:
+            say(f"\nBeside it, {', '.join(run)}:")
+            _follow(output, process)
+            codes.append(_end_of(process))
+    return worst(codes)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of all runs together: a failure, also by a signal (negative), before a success,
+    and a success before nothing to run."""
+    return min(codes, key=lambda code: {0: 1, NOTHING_TO_RUN: 2}.get(code, 0))
+
+
+def _runs(wanted: Sequence[str]) -> list[list[str]]:
+    """The wanted folders of each run that has any."""
+    runs = ([folder for folder in wanted if folder in _folders_of(run)] for run in RUNS)
+    return [run for run in runs if run]
+
+
+def _folders_of(rings: Iterable[str]) -> list[str]:
+    return [f"tests/{ring}" for ring in rings]
 
 
 def _ensure_chromium() -> None:
@@ -155,7 +172,7 @@ def folders(names: Sequence[str]) -> list[str]:
     unknown = [name for name in names if name not in RINGS]
     if unknown:
         raise Problem(f"there is no ring {unknown[0]}; there are: {', '.join(RINGS)}")
-    wanted = [f"tests/{name}" for name in RINGS if name in (names or RINGS)]
+    wanted = _folders_of(name for name in RINGS if name in (names or RINGS))
     return [folder for folder in wanted if (ROOT / folder).is_dir()]
 
 

@@ -1,5 +1,6 @@
 """`./caravel test`: which rings run, and what their end is called."""
 
+import re
 import subprocess
 import sys
 
@@ -35,15 +36,19 @@ def test_children_keep_the_modules_that_they_compile(monkeypatch: pytest.MonkeyP
     assert given["LOG_LEVEL"] == "debug"
 
 
-def test_the_run_beside_is_shown_after_the_others() -> None:
-    command = [str(ROOT / "caravel"), "test", "wire", "chaos", "--", *NO_TEST]
+def test_each_ring_is_in_one_run() -> None:
+    assert len(development.RINGS) == len(set(development.RINGS))
+    assert development.folders([]) == [f"tests/{ring}" for ring in development.RINGS]
+
+
+def test_the_runs_beside_are_shown_after_the_first() -> None:
+    command = [str(ROOT / "caravel"), "test", "wire", "house", "chaos", "--", *NO_TEST]
 
     shown = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
     assert shown.returncode == development.NOTHING_TO_RUN
-    first, second = shown.stdout.split("The second run:")
-    assert "deselected" in first
-    assert "deselected" in second
+    parts = re.split("Beside it, tests/(?:house|chaos):", shown.stdout)
+    assert [("deselected" in part) for part in parts] == [True, True, True]
 
 
 def test_a_failure_beside_is_a_failure_of_all() -> None:
@@ -52,3 +57,10 @@ def test_a_failure_beside_is_a_failure_of_all() -> None:
     shown = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
     assert shown.returncode not in (0, development.NOTHING_TO_RUN)
+
+
+@pytest.mark.parametrize(
+    ("codes", "together"), [((0, 5), 0), ((0, -9), -9), ((5, 1, 0), 1), ((5, 5), 5), ((0, 0), 0)]
+)
+def test_a_failed_or_killed_run_is_never_hidden(codes: tuple[int, ...], together: int) -> None:
+    assert development.worst(codes) == together
