@@ -8,16 +8,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from services.providers.adapters import ADAPTERS
 from services.providers.adapters.kit import pages
 from services.providers.domain import Kind, Operation, Outcome
 from services.providers.listed import ListedOperation, OperationPage, OperationQuery
 from services.providers.ports import OperationLister, Refunder
+from services.providers.simulator.faults.modes import SPECS, Mode, Step
 from services.shared.errors import Invalid, Unavailable
 from tests.contract.cases import CASES, Case, send
 from tests.contract.lab import Lab, adapters_at, running_lab
 
+# The faults of a list, each with its parameters; a test waits for none.
+STRUCK: Mapping[Mode, Mapping[str, int]] = {
+    mode: {"seconds": 0} if spec.parameter == "seconds" else {}
+    for mode, spec in SPECS.items()
+    if Step.LIST_ALL in spec.steps
+}
+# These hide nothing.
+TRUE = {Mode.SLOW_LOOK_UP, Mode.EXTRA_FIELDS, Mode.UNKNOWN_STATUS}
 every_adapter = pytest.mark.parametrize("case", [CASES[name] for name in ADAPTERS], ids=ADAPTERS)
 
 
@@ -35,6 +45,20 @@ async def _listed(lab: Lab, case: Case, since: datetime, *expected: Operation) -
     return await adapter.list_operations(
         OperationQuery(kind=case.kind, since=since, expected_keys=keys)
     )
+
+
+async def _put(lab: Lab, provider: str, modes: Mapping[str, Any]) -> None:
+    """Turns these faults on in place of those that were on."""
+    address = f"{lab.url}/control/{provider}"
+    async with ClientSession() as session, session.put(address, json={"modes": modes}) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+@pytest.fixture
+async def healed(lab: Lab, case: Case) -> AsyncIterator[None]:
+    """No fault is left behind for the next test."""
+    yield
+    await _put(lab, case.provider, {})
 
 
 @every_adapter
@@ -154,6 +178,42 @@ async def test_a_provider_that_is_away_has_not_listed(case: Case) -> None:
         assert isinstance(adapter, OperationLister)
         with pytest.raises(Unavailable):
             await adapter.list_operations(OperationQuery(kind=case.kind, since=datetime.now(UTC)))
+
+
+@every_adapter
+@pytest.mark.parametrize("mode", STRUCK, ids=[mode.value for mode in STRUCK])
+async def test_a_struck_list_has_everything_or_is_no_answer(
+    lab: Lab, case: Case, mode: Mode, healed: None
+) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    sent = case.operation()
+    await send(lab.adapters[case.provider], sent)
+    setting = {"probability": 1, "steps": [Step.LIST_ALL.value], **STRUCK[mode]}
+    await _put(lab, case.provider, {mode.value: setting})
+
+    try:
+        found = await _listed(lab, case, since, sent)
+    except Unavailable:
+        assert mode not in TRUE
+    else:
+        assert sent.key in {one.key for one in found.operations}
+
+    await _put(lab, case.provider, {})
+    assert sent.key in {one.key for one in (await _listed(lab, case, since, sent)).operations}
+
+
+@every_adapter
+async def test_a_list_is_refused_alone(lab: Lab, case: Case, healed: None) -> None:
+    adapter = lab.adapters[case.provider]
+    refused = {"probability": 1, "steps": [Step.LIST_ALL.value]}
+    await _put(lab, case.provider, {Mode.BROWNOUT.value: refused})
+
+    sent = case.operation()
+    result = await send(adapter, sent)
+
+    assert result.outcome is not Outcome.UNKNOWN
+    with pytest.raises(Unavailable):
+        await _listed(lab, case, datetime.now(UTC), sent)
 
 
 def test_names_of_others_are_not_ours() -> None:

@@ -19,7 +19,7 @@ from services.providers.simulator.book import Book, BookFull, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import REFUSED_NAME, Mode, Step
-from services.providers.simulator.faults.wire import At, Call, Wire, row
+from services.providers.simulator.faults.wire import NO_KEY, At, Call, Wire, row
 from services.providers.simulator.local_wallet_refusals import (
     FAILURES,
     NETWORK_DOWN,
@@ -123,6 +123,7 @@ class WalletApi:
                     refusals=[(status, _error(*said)) for status, *said in REFUSALS],
                 ),
                 Call(method="GET", path="/v1/payouts/{reference}", step=Step.LOOK_UP, key=path),
+                Call(method="GET", path="/v1/payouts", step=Step.LIST_ALL, key=NO_KEY),
             ),
             amount_fields=frozenset({"amount_minor"}),
             currency_field="currency",

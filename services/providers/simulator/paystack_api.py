@@ -19,7 +19,7 @@ from services.providers.simulator.book import Book, BookFull, Line
 from services.providers.simulator.config import Config
 from services.providers.simulator.faults.control import Control
 from services.providers.simulator.faults.modes import Mode, Step
-from services.providers.simulator.faults.wire import At, Call, Wire, row
+from services.providers.simulator.faults.wire import NO_KEY, At, Call, Wire, row
 from services.providers.simulator.paystack_objects import (
     Json,
     error,
@@ -140,6 +140,7 @@ class PaystackApi:
                     refusals=_bodies(TRANSFER_REFUSALS),
                 ),
                 Call(method="GET", path=verify, step=Step.LOOK_UP, key=At("path", "reference")),
+                Call(method="GET", path="/transfer", step=Step.LIST_ALL, key=NO_KEY),
             ),
             amount_fields=frozenset({"amount"}),
             currency_field="currency",

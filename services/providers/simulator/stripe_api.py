@@ -10,7 +10,7 @@ from services.providers.simulator import stripe_intents, stripe_refunds
 from services.providers.simulator.book import Book
 from services.providers.simulator.faults.control import Control, Subject
 from services.providers.simulator.faults.modes import Mode, Step
-from services.providers.simulator.faults.wire import At, Call, Wire, row
+from services.providers.simulator.faults.wire import NO_KEY, At, Call, Wire, row
 from services.providers.simulator.stripe_account import (
     MISMATCH,
     PROVIDER,
@@ -112,7 +112,14 @@ class StripeApi:
                 Call(method="GET", path=searched, step=Step.LIST, key=found),
                 Call(method="POST", path=f"{by_id}/cancel", step=Step.CANCEL, key=by_path),
                 Call(method="POST", path=REFUNDS, step=Step.SEND, key=key, amount_minor=amount),
-                Call(method="GET", path=REFUNDS, step=Step.LIST, key=At("query", "payment_intent")),
+                Call(
+                    method="GET",
+                    path=REFUNDS,
+                    step=Step.LIST,
+                    key=At("query", "payment_intent"),
+                    without_key=Step.LIST_ALL,
+                ),
+                Call(method="GET", path=INTENTS, step=Step.LIST_ALL, key=NO_KEY),
                 Call(method="GET", path=f"{REFUNDS}/{{id}}", step=Step.LOOK_UP, key=by_path),
             ),
             amount_fields=frozenset({"amount", "amount_received"}),

@@ -100,7 +100,8 @@ class HttpFaults:
             text = await call.amount_minor.read(request)
             amount = int(text) if text.isdecimal() and len(text) < 20 else None
             subject = replace(subject, amount_minor=amount)
-        active = self._control.active(subject, call.step)
+        step = call.step if name else call.without_key or call.step
+        active = self._control.active(subject, step)
         return Asked(request, wire, call, subject, name, active)
 
     async def _before(self, asked: Asked) -> web.Response | None:

@@ -16,6 +16,8 @@ class Step(Enum):
     LOOK_UP = "look_up"
     # A look-up by a search or a list, where what is new may not be found yet.
     LIST = "list"
+    # A list of all operations since a time, which asks about none by its key.
+    LIST_ALL = "list_all"
     SETTLE = "settle"
     EVENT = "event"
 
@@ -86,8 +88,9 @@ TIMES = "times"
 
 _REQUESTS = (Step.SEND, Step.CANCEL)
 _QUESTIONS = (Step.LOOK_UP, Step.LIST)
-_ANSWERS = (Step.SEND, Step.CANCEL, *_QUESTIONS)
-_STATED = (*_ANSWERS, Step.EVENT)
+_READS = (*_QUESTIONS, Step.LIST_ALL)
+_ANSWERS = (Step.SEND, Step.CANCEL, *_READS)
+_STATED = (Step.SEND, Step.CANCEL, *_QUESTIONS, Step.EVENT)
 
 
 def _at(*steps: Step, **parameter: int) -> Spec:
@@ -109,7 +112,7 @@ SPECS = {
     Mode.BROWNOUT: _at(*_ANSWERS, times=1),
     Mode.NO_BALANCE: _at(Step.SEND),
     Mode.REFUSED: _at(Step.PREPARE, Step.SEND, row=1),
-    Mode.SLOW_LOOK_UP: _at(*_QUESTIONS, seconds=2),
+    Mode.SLOW_LOOK_UP: _at(*_READS, seconds=2),
     Mode.LOOK_UP_LAG: _at(*_QUESTIONS, seconds=5),
     Mode.LIST_LAG: _at(Step.LIST, seconds=5),
     Mode.WEBHOOK_ONLY: _at(*_QUESTIONS),
@@ -117,8 +120,8 @@ SPECS = {
     Mode.AMOUNT_MINUS: _at(*_STATED),
     Mode.CURRENCY_SWAP: _at(*_STATED),
     Mode.NET_OF_FEE: _at(*_STATED),
-    Mode.UNKNOWN_STATUS: _at(*_STATED),
-    Mode.EXTRA_FIELDS: _at(*_STATED),
+    Mode.UNKNOWN_STATUS: _at(*_STATED, Step.LIST_ALL),
+    Mode.EXTRA_FIELDS: _at(*_STATED, Step.LIST_ALL),
     Mode.HUGE_BODY: _at(*_ANSWERS, times=1),
     Mode.INVALID_UTF8: _at(*_ANSWERS, times=1),
     Mode.DUPLICATE_WEBHOOK: _at(Step.EVENT, copies=2),

@@ -58,9 +58,13 @@ class At:
         return found.get(self.name, "")
 
 
+# Of a request that can name no operation.
+NO_KEY = At("query", "")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of a provider's API that concerns one operation."""
+    """One call of a provider's API."""
 
     method: str
     # As it is registered, for example "/v1/payouts/{reference}".
@@ -68,6 +72,8 @@ class Call:
     step: Step
     # Where our key, or the provider's own id, is.
     key: At
+    # The step of a request that names no operation, where that is another one.
+    without_key: Step | None = None
     # Where the merchant's words and the amount in minor units are, when they are sent.
     words: At | None = None
     amount_minor: At | None = None
@@ -109,7 +115,8 @@ class Wire:
     @property
     def steps(self) -> frozenset[Step]:
         """The steps that the provider has at all."""
-        return frozenset({call.step for call in self.calls} | {Step.SETTLE, Step.EVENT})
+        called = {step for call in self.calls for step in (call.step, call.without_key) if step}
+        return frozenset(called | {Step.SETTLE, Step.EVENT})
 
 
 async def _fields(request: web.Request) -> Mapping[str, Any]:

@@ -162,7 +162,7 @@ async def test_the_pages_tell_what_is_on(control: Control) -> None:
         ({"modes": {"500_after": {"steps": []}}}, "steps may be cancel, send"),
         ({"modes": {"500_after": {"steps": ["event"]}}}, "steps may be cancel, send"),
         ({"modes": {"500_after": {"steps": ["cancel"]}}}, "acme has no cancel"),
-        ({"modes": {"slow_lookup": 1}}, "acme has no list or look_up"),
+        ({"modes": {"slow_lookup": 1}}, "acme has no list or list_all or look_up"),
         ({"modes": {"key_ttl": 1}}, "key_ttl cannot happen at acme: it never forgets a key"),
     ],
 )
