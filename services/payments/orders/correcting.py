@@ -88,7 +88,7 @@ class Correcting:
             before = await transaction.corrections(order.merchant_id, verb.payment_id)
             return correct(work, payee.recipient, payee.check, route, corrected_before=before)
 
-        return await once(self._store, verb, decide, self._encode)
+        return await once(self._store, verb, decide, lambda payment, _: self._encode(payment))
 
     def _payee(
         self, payment: Payment, given: Recipient, checked: Checked | None

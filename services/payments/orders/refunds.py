@@ -6,11 +6,18 @@ from uuid import UUID
 
 from services.payments.base.idempotency import Created
 from services.payments.engine.decisions.facts import Change, Work
+from services.payments.engine.decisions.repeated_refunds import asked_for_again
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request, retry_refund
 from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.model.payment import Payment, read_transaction_id
 from services.payments.model.principal import MerchantId
-from services.payments.model.refund import Refund, RefundNotFound, open_refund, read_refund_id
+from services.payments.model.refund import (
+    Refund,
+    RefundNotFound,
+    changed_refunds,
+    read_refund_id,
+    refund_of,
+)
 from services.payments.orders.ports import PaymentStore
 from services.payments.orders.verbs import Verb, once
 from services.shared.money import Money
@@ -53,14 +60,15 @@ class Refunds:
         self._encode = encode
 
     async def create(self, order: RefundOrder) -> Created:
-        """Begins a refund, once for its idempotency key.
+        """Begins a refund, once for its idempotency key; one of a lost time, whose request this is
+        once more, is answered as it is.
 
         Raises PaymentNotFound, IdempotencyKeyReused and what refund_on_request does.
         """
         payment_id = read_transaction_id(order.transaction_id)
 
         def decide(work: Work) -> Change:
-            return refund_on_request(
+            return asked_for_again(work, order.amount, order.reason) or refund_on_request(
                 work, order.amount, reason=order.reason, ends_payout=order.ends_payout
             )
 
@@ -117,8 +125,10 @@ class Refunds:
         )
         return await once(self._store, verb, decided, self._answer)
 
-    def _answer(self, payment: Payment) -> bytes:
-        refund = open_refund(payment)
+    def _answer(self, payment: Payment, change: Change) -> bytes:
+        """The refund that the request has begun, or has taken for its own."""
+        [(_, asked)] = changed_refunds(change.before, change.payment)
+        refund = refund_of(payment, asked.number)
         if refund is None:
-            raise ValueError(f"{payment.transaction_id} has no refund under way")
+            raise ValueError(f"{payment.transaction_id} has no refund {asked.number}")
         return self._encode(refund, payment)

@@ -18,6 +18,8 @@ from services.payments.model.payment import Payment
 from services.shared.rollback import repeated
 
 Decide = Callable[[WorkTransaction, Work], Awaitable[Change]]
+# The payment as it was written, and the change that was.
+Answer = Callable[[Payment, Change], bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,7 @@ class Verb:
 
 
 @repeated
-async def once(
-    store: WorkStore, verb: Verb, decide: Decide, answer: Callable[[Payment], bytes]
-) -> Created:
+async def once(store: WorkStore, verb: Verb, decide: Decide, answer: Answer) -> Created:
     """The answer under the verb's key: the one that is kept, or that of the decided change.
 
     Raises PaymentNotFound, PaymentBusy, PaymentUnreadable, IdempotencyKeyReused, and what `decide`
@@ -47,8 +47,9 @@ async def once(
         stored = await transaction.answer(verb.key)
         if stored is None:
             work = await transaction.claim_one(merchant_id, verb.payment_id)
-            payment = await written(transaction, await decide(transaction, work))
-            own = StoredAnswer(fingerprint=verb.fingerprint, response=answer(payment))
+            change = await decide(transaction, work)
+            payment = await written(transaction, change)
+            own = StoredAnswer(fingerprint=verb.fingerprint, response=answer(payment, change))
             stored = await transaction.keep_answer(
                 verb.key, own, verb.payment_id, operation=verb.operation
             )

@@ -248,8 +248,8 @@ refunds = Table(
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     # The merchant's words, or our cause, and whoever asked for it.
-    Column("reason", Text, nullable=False),
-    Column("requested_by", Text, nullable=False),
+    Column("reason", Text, nullable=False, info=MOVED),
+    Column("requested_by", Text, nullable=False, info=MOVED),
     Column("provider", Text, nullable=False),
     # PENDING, SUCCEEDED or FAILED.
     Column("status", Text, nullable=False, info=MOVED),

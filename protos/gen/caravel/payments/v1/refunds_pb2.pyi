@@ -86,7 +86,8 @@ class Refund(_message.Message):
     """
     requested_by: _builtins.str
     """The origin of the request: "merchant", "worker" where we have begun it ourselves,
-    "operator:<name>", or "provider:<name>" where it was made at the provider and not by us.
+    "operator:<name>", or "provider:<name>" where it was made at the provider and not by us. One
+    from a time that the database has lost is its merchant's once the request for it is repeated.
     """
     provider: _builtins.str
     """The provider that gives the dollars back."""
