@@ -12,7 +12,7 @@ from services.payments.engine.decisions.decider import STEP_OF_STATE, Decider
 from services.payments.engine.decisions.facts import Call, Change, InboxEvent, Plan, Work
 from services.payments.engine.decisions.late_success import needs_all_attempts
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
 from services.payments.model.ledger import Posting
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, State
@@ -21,12 +21,20 @@ from services.payments.operators.decisions import end_hold
 from services.shared.recipients import Recipient, Wallet
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_event, make_payment
 
-DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
+# One offramp shows later what has arrived.
+SLOW = replace(
+    CAPABILITIES["local_wallet"], look_up=LookUp.EVENTUAL, look_up_lag=timedelta(minutes=5)
+)
+KNOWN = {**CAPABILITIES, SLOW.provider: SLOW}
+DECIDER = Decider(KNOWN, spread=lambda: 0.0)
 REFUSAL = Failure(code="recipient_invalid", message="no")
 UNANSWERED = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="timeout", message="no answer"))
 ACCEPTED, PAID, FAILED, NOTHING = "accepted", "paid", "failed", "nothing"
+# Its request is on its way, or the provider does not show it yet.
+UNDER_WAY = "under way"
 SAYS = {
     NOTHING: Answer(outcome=Outcome.ABSENT),
+    UNDER_WAY: Answer(outcome=Outcome.ABSENT),
     ACCEPTED: Answer(outcome=Outcome.PENDING, provider_reference="x_1"),
     PAID: Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1"),
     FAILED: Answer(outcome=Outcome.FAILED, failure=REFUSAL),
@@ -124,6 +132,11 @@ class World:
         self.attempts[sent.key] = sent
         return replace(work, attempt=sent, first_send=first)
 
+    def has_landed(self, key: str) -> bool:
+        """Whether no request under this key is on its way any more."""
+        attempt = self.attempts[key]
+        return KNOWN[attempt.provider].absence_is_evidence(attempt, self.now)
+
     def recipient_of(self, attempt: Attempt) -> Recipient:
         return attempt.recipient or self.payment.recipient
 
@@ -155,14 +168,16 @@ def _call(world: World, plan: Plan, draw: Draw) -> Plan | None:
             world.write(DECIDER.settle(plan.work, answer, world.now))
         return following
     others = [k for k, known in world.truth.items() if k != attempt.key and "payout" in k]
-    paid = [key for key in others if world.truth[key] in (ACCEPTED, PAID)]
+    paid = [key for key in others if world.truth[key] in (ACCEPTED, PAID, UNDER_WAY)]
     assert not paid, f"{attempt.key} leaves beside {paid}"
     work = world.mark(plan.work)
-    if world.truth.get(attempt.key, NOTHING) == NOTHING:
-        outcomes = (PAID,) if attempt.step is Step.REFUND else (ACCEPTED, PAID, FAILED, NOTHING)
+    if world.truth.get(attempt.key, NOTHING) in (NOTHING, UNDER_WAY):
+        payout = (ACCEPTED, PAID, FAILED, NOTHING, UNDER_WAY)
+        outcomes = (PAID,) if attempt.step is Step.REFUND else payout
         world.truth[attempt.key] = draw(st.sampled_from(outcomes))
         world.sent_to[attempt.key] = world.recipient_of(attempt)
-    lost = draw(st.sampled_from(("", "", "lost"))) == "lost"
+    on_its_way = world.truth[attempt.key] == UNDER_WAY
+    lost = on_its_way or draw(st.sampled_from(("", "", "lost"))) == "lost"
     said = UNANSWERED if lost else SAYS[world.truth[attempt.key]]
     if world.truth[attempt.key] == NOTHING and not lost:
         said = Answer(outcome=Outcome.REFUSED, failure=REFUSAL)
@@ -171,12 +186,18 @@ def _call(world: World, plan: Plan, draw: Draw) -> Plan | None:
 
 
 def provider_changes(world: World, draw: Draw) -> None:
-    """A payout ends, comes back, or succeeds although it had failed; an event may say so."""
+    """A payout arrives, ends, comes back, or succeeds after it failed; an event may say so."""
     payouts = sorted(key for key, is_now in world.truth.items() if "payout" in key)
     if not payouts:
         return
     key = draw(st.sampled_from(payouts))
-    after = {ACCEPTED: (PAID, FAILED), PAID: (FAILED,), FAILED: (PAID,), NOTHING: (NOTHING,)}
+    after = {
+        ACCEPTED: (PAID, FAILED),
+        PAID: (FAILED,),
+        FAILED: (PAID,),
+        NOTHING: (NOTHING,),
+        UNDER_WAY: (ACCEPTED, PAID, FAILED),
+    }
     # A payout that failed succeeds late only as long as no other one is on its way.
     others = {world.truth[k] for k in payouts if k != key}
     if world.truth[key] == FAILED and others & {ACCEPTED, PAID} and not world.late_at_any_time:
@@ -218,6 +239,9 @@ def operator_releases(world: World, _: Draw) -> None:
 def time_passes(world: World, draw: Draw) -> None:
     steps = {"s": timedelta(seconds=20), "min": timedelta(minutes=10), "h": timedelta(hours=80)}
     world.now += steps[draw(st.sampled_from(sorted(steps)))]
+    for key, is_now in world.truth.items():
+        if is_now == UNDER_WAY and world.has_landed(key):
+            world.truth[key] = NOTHING
     if world.payment.state in (State.ACTION_REQUIRED, State.RETURNED):
         late = world.now - NOW > timedelta(hours=72)
         world.payment = replace(world.payment, deadline_at=world.now if late else None)

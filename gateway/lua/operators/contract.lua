@@ -763,6 +763,7 @@ return {
     ["ENDPOINT_DISABLED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CORRIDORS_VERSION_UNKNOWN"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CORRIDORS_REFUSED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["ATTEMPT_MAY_ARRIVE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["DATABASE_OLDER"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
   },
 }

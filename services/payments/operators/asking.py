@@ -3,6 +3,7 @@ that the provider contradicts is not taken, and one without its answer only wher
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.payments.mesh.ports import ProviderCall, Providers
 from services.payments.model.attempt import (
@@ -11,11 +12,16 @@ from services.payments.model.attempt import (
     UNDOCUMENTED,
     Answer,
     Attempt,
+    Capabilities,
     Outcome,
 )
 from services.payments.model.payment import Payment
 from services.payments.model.timing import OPERATION
-from services.payments.operators.domain import ProviderContradicts, ProviderNotAsked
+from services.payments.operators.domain import (
+    AttemptMayArrive,
+    ProviderContradicts,
+    ProviderNotAsked,
+)
 
 # The outcomes with which a provider says how an operation stands.
 _DEFINITE = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.PENDING})
@@ -29,6 +35,8 @@ class Asked:
 
     attempt: Attempt
     answer: Answer | None
+    # The moment before the question.
+    at: datetime
 
     @property
     def words(self) -> str:
@@ -57,8 +65,17 @@ class Asked:
                 answer=self.words,
             )
 
+    def check_landed(self, attempt: Attempt, stated: Answer, known: Capabilities) -> None:
+        """Raises AttemptMayArrive for a failure that only the operator states, while a request
+        under the attempt may arrive, or was not to be seen at its provider when that was asked."""
+        if stated.outcome is not Outcome.FAILED or (self.answer and known.says_failed(self.answer)):
+            return
+        until = known.absence_counts_from(attempt)
+        if until is not None and self.at <= until:
+            raise AttemptMayArrive(provider=attempt.provider, until=until.isoformat())
 
-async def ask(providers: Providers, payment: Payment, attempt: Attempt) -> Asked:
+
+async def ask(providers: Providers, payment: Payment, attempt: Attempt, *, now: datetime) -> Asked:
     """Asks the provider what became of the attempt. Never raises for the provider or the mesh."""
     call = ProviderCall(payment=payment, attempt=attempt)
     answer = None
@@ -70,4 +87,4 @@ async def ask(providers: Providers, payment: Payment, attempt: Attempt) -> Asked
         answer = None
     if answer and answer.outcome is Outcome.UNKNOWN and answer.code not in _ANSWERED:
         answer = None
-    return Asked(attempt=attempt, answer=answer)
+    return Asked(attempt=attempt, answer=answer, at=now)

@@ -78,6 +78,12 @@ class ProviderContradicts(NotAllowedNow):
     reason = "PROVIDER_CONTRADICTS"
 
 
+class AttemptMayArrive(NotAllowedNow):
+    """A request under the attempt may still arrive at its provider, or not be shown there yet."""
+
+    reason = "ATTEMPT_MAY_ARRIVE"
+
+
 class ProviderNotAsked(NotAllowedNow):
     """The provider could not be asked; where that is known, say `provider_unreachable`."""
 

@@ -13,7 +13,12 @@ from services.payments.base.paging import cut
 from services.payments.engine.decisions.forced import PayoutStillOpen
 from services.payments.model.operator import Operator
 from services.payments.operators.agreed_verbs import AgreedVerb
-from services.payments.operators.domain import CLOCK, Action, ProviderNotAsked
+from services.payments.operators.domain import (
+    CLOCK,
+    Action,
+    AttemptMayArrive,
+    ProviderNotAsked,
+)
 from services.payments.operators.overriding import (
     AgreedOverride,
     OverrideExists,
@@ -46,9 +51,9 @@ from services.shared.rollback import repeated
 
 # A verb that is refused for one of these cannot be done later either; for any other it may.
 _FINAL = (NotAllowedNow, NotFound, OutOfRange)
-# Of those, the ones that pass: a provider answers again, a payout has an outcome, an override ends,
-# the market comes back.
-_PASSING = (OverrideExists, OverrideTooFar, PayoutStillOpen, ProviderNotAsked)
+# Of those, the ones that pass: a provider answers again, a payout has an outcome, no request is on
+# its way any more, an override ends, the market comes back.
+_PASSING = (AttemptMayArrive, OverrideExists, OverrideTooFar, PayoutStillOpen, ProviderNotAsked)
 
 
 class _CannotBeDone(Exception):

@@ -43,7 +43,7 @@ class Forcing:
         _route(work.payment, chosen, corridor, capabilities)
         payouts = payouts_of(work)
         answers = [
-            await self._unpaid(work.payment, payout, capabilities)
+            await self._unpaid(work, payout, capabilities)
             for payout in payouts
             if is_to_be_asked_about(payout, capabilities)
         ]
@@ -65,12 +65,14 @@ class Forcing:
         return Ready(decide=decide, answers=answers)
 
     async def _unpaid(
-        self, payment: Payment, payout: Attempt, capabilities: Mapping[str, Capabilities]
+        self, work: Work, payout: Attempt, capabilities: Mapping[str, Capabilities]
     ) -> Asked:
         """The answer that the payout was not paid, or has come back."""
         known = capabilities.get(payout.provider)
-        asked = await ask(self._providers, payment, payout) if known else None
-        if asked is None or asked.answer is None:
+        if known is None:
+            raise ProviderNotAsked(provider=payout.provider)
+        asked = await ask(self._providers, work.payment, payout, now=work.claimed_at)
+        if asked.answer is None:
             raise ProviderNotAsked(provider=payout.provider)
         # A person waits for the end of one that the engine, by an event, may count as over.
         is_open = asked.answer.outcome is Outcome.PENDING

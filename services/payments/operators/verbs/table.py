@@ -113,7 +113,7 @@ class _Verbs:
         answer compared with the statement.
 
         Raises PaymentNotOnHold, AttemptNotOpen, ProviderContradicts, ProviderNotAsked; its decision
-        PaymentBusy as well.
+        PaymentBusy and AttemptMayArrive as well.
         """
         attempt, stated = open_attempt(work), _stated(arguments)
         capabilities = await self._providers.capabilities()
@@ -123,15 +123,18 @@ class _Verbs:
                 "outcome cannot be decided.",
                 transaction_id=work.payment.transaction_id,
             )
-        asked = Asked(attempt=attempt, answer=None)
-        if capabilities[attempt.provider].look_up is not LookUp.NONE:
-            asked = await ask(self._providers, work.payment, attempt)
+        known = capabilities[attempt.provider]
+        asked = Asked(attempt=attempt, answer=None, at=work.claimed_at)
+        if known.look_up is not LookUp.NONE:
+            asked = await ask(self._providers, work.payment, attempt, now=work.claimed_at)
         asked.check(stated, provider_unreachable=arguments["provider_unreachable"])
 
         def decide(claim: Claim) -> Change:
-            if open_attempt(claim.work).key != attempt.key:
+            present = open_attempt(claim.work)
+            if present.key != attempt.key:
                 # The provider was asked about another one.
                 raise PaymentBusy(transaction_id=work.payment.transaction_id)
+            asked.check_landed(present, stated, known)
             return resolve(
                 claim.work,
                 Decider(capabilities, self._spread),

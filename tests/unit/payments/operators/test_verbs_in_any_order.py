@@ -26,9 +26,9 @@ from services.payments.operators.verbs.table import payment_verbs
 from services.shared.errors import DomainError
 from services.shared.recipients import Recipient, Wallet, as_row
 from tests.fakes import AlwaysCorridors
-from tests.makers import CAPABILITIES
 from tests.payouts_in_any_order import (
     ACCEPTED,
+    KNOWN,
     NOTHING,
     PAID,
     SAYS,
@@ -54,7 +54,7 @@ class Truth:
         self._draw = draw
 
     async def capabilities(self) -> Mapping[str, Capabilities]:
-        return CAPABILITIES
+        return KNOWN
 
     async def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         for call in calls:

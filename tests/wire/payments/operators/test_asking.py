@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.model.attempt import Answer, Outcome, Step
 from services.payments.model.payment import Failure
 from services.shared.money import Money
-from tests.poison import rows
+from tests.poison import rows, run
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import (
+    REFUSED,
     actions,
     refusals,
     refused,
@@ -19,6 +20,7 @@ from tests.wire.payments.operators.calls import (
 )
 
 OUTCOMES = ("SUCCEEDED", "FAILED")
+MAY_LEAVE = "UPDATE attempts SET leaves_until = {} WHERE step = 'payout'"
 UNPAID = "SELECT state FROM attempts WHERE step = 'payout'"
 
 
@@ -118,3 +120,40 @@ async def test_where_the_provider_cannot_be_asked_the_request_has_to_say_that_it
     assert await rows(engine, UNPAID) == [(stated,)]
     listed = await service.admin.ListOperatorActions(admin_pb2.ListOperatorActionsRequest())
     assert [one.provider_answer for one in listed.actions] == ["not asked", ""]
+
+
+@pytest.mark.parametrize("is_away", [False, True], ids=["absent", "not asked"])
+async def test_nobody_states_a_failure_while_a_request_may_arrive(
+    service: Service, engine: AsyncEngine, *, is_away: bool
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    await run(engine, MAY_LEAVE.format("now()"))
+    _says(service, unknown("timeout") if is_away else Answer(outcome=Outcome.ABSENT))
+    failed = resolve(transaction_id, outcome="FAILED", provider_unreachable=is_away)
+
+    refusal = await refused(service.admin.ResolveAttempt(failed))
+    assert refusal[:2] == ("FAILED_PRECONDITION", "ATTEMPT_MAY_ARRIVE")
+    assert await rows(engine, UNPAID) == [("UNKNOWN",)]
+
+    await run(engine, MAY_LEAVE.format("now() - interval '1 hour'"))
+    await service.admin.ResolveAttempt(failed)
+    assert await rows(engine, UNPAID) == [("FAILED",)]
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("FAILED", Answer(outcome=Outcome.FAILED, failure=REFUSED)),
+        ("SUCCEEDED", Answer(outcome=Outcome.ABSENT)),
+    ],
+)
+async def test_a_failure_that_the_provider_states_and_any_success_need_not_wait(
+    service: Service, engine: AsyncEngine, stated: str, said: Answer
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    await run(engine, MAY_LEAVE.format("now()"))
+    _says(service, said)
+
+    await service.admin.ResolveAttempt(resolve(transaction_id, outcome=stated))
+
+    assert await rows(engine, UNPAID) == [(stated,)]

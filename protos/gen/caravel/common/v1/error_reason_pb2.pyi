@@ -627,6 +627,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     file and what; nothing has changed.
     Example: {"reason": "CORRIDORS_REFUSED", "metadata": {}}
     """
+    ATTEMPT_MAY_ARRIVE: _ErrorReason.ValueType  # 202
+    """A request under the attempt may still arrive at its provider, or not be shown there yet; until
+    then nobody can state that it has failed, unless the provider says so.
+    Example: {"reason": "ATTEMPT_MAY_ARRIVE", "metadata": {"until": "2026-11-29T12:00:00+00:00"}}
+    """
     DATABASE_OLDER: _ErrorReason.ValueType  # 210
     """The database is older than what has happened, as after a restore: nothing is sent, created or
     answered from it until an operator has recovered it. Repeat with the same key.
@@ -1238,6 +1243,11 @@ CORRIDORS_REFUSED: ErrorReason.ValueType  # 201
 """The corridor files are wrong, or name what a service opens only at a start. The message says which
 file and what; nothing has changed.
 Example: {"reason": "CORRIDORS_REFUSED", "metadata": {}}
+"""
+ATTEMPT_MAY_ARRIVE: ErrorReason.ValueType  # 202
+"""A request under the attempt may still arrive at its provider, or not be shown there yet; until
+then nobody can state that it has failed, unless the provider says so.
+Example: {"reason": "ATTEMPT_MAY_ARRIVE", "metadata": {"until": "2026-11-29T12:00:00+00:00"}}
 """
 DATABASE_OLDER: ErrorReason.ValueType  # 210
 """The database is older than what has happened, as after a restore: nothing is sent, created or

@@ -74,17 +74,19 @@ class AdminServiceStub:
     the proof: after a wrong FAILED, money is paid twice. The provider is asked first. Where it says
     that the operation has ended in the other way, or that it is still under way, the verb is refused
     with PROVIDER_CONTRADICTS, and its answer is shown. Where it cannot be asked, the verb is refused
-    with PROVIDER_NOT_ASKED, unless the request says that it is known. Its answer stands in the
-    payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
+    with PROVIDER_NOT_ASKED, unless the request says that it is known. FAILED is refused with
+    ATTEMPT_MAY_ARRIVE, unless the provider says so itself, as long as a request may be on its way, or
+    was not to be seen at the provider when that was asked; `until` names the moment. The answer stands
+    in the payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
     provider has moved the requested amount, to the minor unit, or else `moved_amount`; FAILED that
     it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
     taken off it; the payment counts the requested amount, and the difference to `moved_amount`
     stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
-    PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal),
-    PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, ATTEMPT_MAY_ARRIVE,
+    PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people:
+    see CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOverduePayments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
@@ -144,17 +146,19 @@ class AdminServiceAsyncStub(AdminServiceStub):
     the proof: after a wrong FAILED, money is paid twice. The provider is asked first. Where it says
     that the operation has ended in the other way, or that it is still under way, the verb is refused
     with PROVIDER_CONTRADICTS, and its answer is shown. Where it cannot be asked, the verb is refused
-    with PROVIDER_NOT_ASKED, unless the request says that it is known. Its answer stands in the
-    payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
+    with PROVIDER_NOT_ASKED, unless the request says that it is known. FAILED is refused with
+    ATTEMPT_MAY_ARRIVE, unless the provider says so itself, as long as a request may be on its way, or
+    was not to be seen at the provider when that was asked; `until` names the moment. The answer stands
+    in the payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
     provider has moved the requested amount, to the minor unit, or else `moved_amount`; FAILED that
     it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
     taken off it; the payment counts the requested amount, and the difference to `moved_amount`
     stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
     Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
     AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
-    PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal),
-    PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, ATTEMPT_MAY_ARRIVE,
+    PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people:
+    see CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     ListOverduePayments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]  # type: ignore[assignment]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
@@ -241,17 +245,19 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         the proof: after a wrong FAILED, money is paid twice. The provider is asked first. Where it says
         that the operation has ended in the other way, or that it is still under way, the verb is refused
         with PROVIDER_CONTRADICTS, and its answer is shown. Where it cannot be asked, the verb is refused
-        with PROVIDER_NOT_ASKED, unless the request says that it is known. Its answer stands in the
-        payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
+        with PROVIDER_NOT_ASKED, unless the request says that it is known. FAILED is refused with
+        ATTEMPT_MAY_ARRIVE, unless the provider says so itself, as long as a request may be on its way, or
+        was not to be seen at the provider when that was asked; `until` names the moment. The answer stands
+        in the payment's history and in the log of actions. Ends the hold. SUCCEEDED states that the
         provider has moved the requested amount, to the minor unit, or else `moved_amount`; FAILED that
         it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
         taken off it; the payment counts the requested amount, and the difference to `moved_amount`
         stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD.
         Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY,
         AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN,
-        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, PROVIDER_CONTRADICTS,
-        PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal),
-        PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, ATTEMPT_NOT_OPEN, ATTEMPT_MAY_ARRIVE,
+        PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the policy asks for two people:
+        see CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
