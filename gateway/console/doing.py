@@ -32,15 +32,15 @@ class Doing:
 
     async def show(self, visit: Visit) -> Response:
         """The form; of a verb without fields the confirmation at once."""
-        verb = _verb(visit)
+        verb = await self._fitted(visit, visit.request.query_params)
         sent = {**self._now(verb), **texts(verb.all_fields, visit.request.query_params)}
         knows_all = not verb.fields and not read(verb.all_fields, sent).wrong
         return await self._page(visit, verb, sent, is_last=knows_all)
 
     async def send(self, visit: Visit) -> Response:
         """The confirmation of a form that was sent, or the call that was confirmed."""
-        verb = _verb(visit)
         sent = await self._pages.form(visit)
+        verb = await self._fitted(visit, sent)
         form = read(verb.all_fields, sent)
         if form.wrong:
             return await self._page(visit, verb, sent, form=form, status=HTTPStatus.BAD_REQUEST)
@@ -133,6 +133,11 @@ class Doing:
             return None
         request = {verb.preview: nested(form.values)}
         return await self._pages.payments.call(visit.acting, "PreviewVerb", request)
+
+    async def _fitted(self, visit: Visit, sent: Mapping[str, str]) -> Verb:
+        """The verb with the fields that its subject takes now."""
+        verb = _verb(visit)
+        return verb.fitted(await self._shown(visit, verb, sent)) if verb.fit else verb
 
     async def _shown(self, visit: Visit, verb: Verb, sent: Mapping[str, str]) -> Record | None:
         subject = {one.name: sent.get(one.name, "") for one in verb.subject}

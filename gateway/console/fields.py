@@ -6,13 +6,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.console.words import in_both
+from services.shared.errors import Invalid
+from services.shared.money import EXPONENTS, SOURCE_CURRENCY, Money, parse_amount
+
 REQUIRED = "Fill this in."
+ALONE = "Fill in one kind alone, and leave the others empty."
 
 
 @dataclass(frozen=True)
 class Field:
     """A field: its name in the request, its label, and its kind: text, area, number, decimal,
-    instant, check or choice; of a list among (one choice), words, lines or several (options)."""
+    currency, minor (typed as a decimal, sent in minor units), instant, check or choice; of a list
+    among (one choice), words, lines or several (options)."""
 
     name: str
     label: str
@@ -23,6 +29,15 @@ class Field:
     # The value that the form begins with; of an instant the time at which it is made.
     usual: str = ""
     begins_now: bool = False
+    # Of several groups of fields one alone is filled in, with those of it that are required.
+    group: str = ""
+    # Of an amount in minor units the field that has its currency.
+    currency_field: str = ""
+
+    @property
+    def full_label(self) -> str:
+        """Its label where its group is not beside it."""
+        return f"{self.group}: {self.label}" if self.group else self.label
 
     @property
     def names(self) -> Sequence[str]:
@@ -42,22 +57,49 @@ class Filled:
 
     values: dict[str, Any] = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
+    # The values that a person reads otherwise than the request has them.
+    said: dict[str, str] = field(default_factory=dict)
 
 
-def read(fields: Iterable[Field], sent: Mapping[str, str]) -> Filled:
+def read(fields: Sequence[Field], sent: Mapping[str, str]) -> Filled:
     """The fields as they were sent."""
-    filled = Filled()
+    filled = Filled(wrong=_wrong_groups(fields, sent))
+    groups = _groups(fields)
+    needed = {"", *(groups if len(groups) == 1 else _begun(fields, sent))}
     for one in fields:
         try:
             value = _READERS.get(one.kind, _text)(one, sent)
         except _Unreadable as unreadable:
             filled.wrong[one.name] = str(unreadable)
             continue
+        if isinstance(value, Money):
+            filled.said[one.name] = in_both(value)
+            value = value.amount_minor
         if value is not None:
             filled.values[one.name] = value
-        elif one.is_required:
-            filled.wrong[one.name] = REQUIRED
+        elif one.is_required and one.group in needed:
+            filled.wrong.setdefault(one.name, REQUIRED)
     return filled
+
+
+def _groups(fields: Iterable[Field]) -> list[str]:
+    return list(dict.fromkeys(one.group for one in fields if one.group))
+
+
+def _begun(fields: Iterable[Field], sent: Mapping[str, str]) -> list[str]:
+    """The groups of which something is filled in."""
+    return _groups(one for one in fields if texts([one], sent))
+
+
+def _wrong_groups(fields: Sequence[Field], sent: Mapping[str, str]) -> dict[str, str]:
+    """A sentence at the beginning of each group that is too much, or of the first where several
+    could be filled in and none is."""
+    groups, begun = _groups(fields), _begun(fields, sent)
+    wrong = dict.fromkeys(begun[1:], ALONE)
+    if len(groups) > 1 and not begun:
+        wrong = {groups[0]: f"Fill in one of these: {', '.join(groups)}."}
+    first = {name: next(one for one in fields if one.group == name) for name in wrong}
+    return {first[name].name: sentence for name, sentence in wrong.items()}
 
 
 def texts(fields: Iterable[Field], sent: Mapping[str, str]) -> dict[str, str]:
@@ -94,6 +136,25 @@ def _number(one: Field, sent: Mapping[str, str]) -> Any:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise _Unreadable("Write a whole number.")
     return int(text)
+
+
+def _currency(one: Field, sent: Mapping[str, str]) -> Any:
+    text = _text(one, sent)
+    if text is not None and text not in EXPONENTS:
+        raise _Unreadable(f"Write the code of a currency, for example {SOURCE_CURRENCY}.")
+    return text
+
+
+def _minor(one: Field, sent: Mapping[str, str]) -> Any:
+    text, currency = _text(one, sent), sent.get(one.currency_field, "").strip()
+    if text is None:
+        return None
+    if currency not in EXPONENTS:
+        raise _Unreadable(f"Name its currency too, for example {SOURCE_CURRENCY}.")
+    try:
+        return parse_amount(text, currency, field=one.label)
+    except Invalid as refusal:
+        raise _Unreadable(f"{refusal}.") from None
 
 
 def _instant(one: Field, sent: Mapping[str, str]) -> Any:
@@ -138,6 +199,8 @@ def _lines(one: Field, sent: Mapping[str, str]) -> Any:
 
 _READERS: Mapping[str, Callable[[Field, Mapping[str, str]], Any]] = {
     "number": _number,
+    "currency": _currency,
+    "minor": _minor,
     "instant": _instant,
     "check": _check,
     "choice": _choice,

@@ -127,6 +127,8 @@ class Pages:
         self._templates.filters["shown_value"] = words.shown
         self._templates.filters["parts"] = words.parts
         self._templates.filters["end_of_wait"] = words.end_of_wait
+        self._templates.filters["recipient"] = words.recipient
+        self._templates.filters["posted"] = words.posted
         self._templates.filters["payload_lines"] = words.payload_lines
         self._templates.filters["used"] = used
         self._templates.filters["money"] = figures.money

@@ -2,9 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from services.shared.errors import Invalid
+from services.shared.money import EXPONENTS, MAX_AMOUNT_MINOR, Money, parse_amount
 
 # The colour of a state, beside its word. A word that is in none of these has no colour.
 _TONES = {
@@ -66,8 +69,31 @@ def shown(value: Any) -> str:
     return "yes" if value is True else str(value)
 
 
+def recipient(record: Mapping[str, Any]) -> str:
+    """The kind of a recipient, and what an answer shows of it: initials, and last digits."""
+    for kind, fields in record.items():
+        if fields:
+            values = ", ".join(str(value) for value in fields.values() if value)
+            return f"{kind.replace('_', ' ').capitalize()}: {values}"
+    return "of a kind that this console does not know"
+
+
+def in_both(amount: Money) -> str:
+    """An amount as a decimal, and in minor units."""
+    return f"{amount} {amount.currency} ({amount.amount_minor} in minor units)"
+
+
+def posted(posting: Mapping[str, Any]) -> str:
+    """The amount of a posting in both, as far as its text is one."""
+    try:
+        return in_both(parse_amount(posting["amount"], posting["currency"], field="amount"))
+    except Invalid:
+        return f"{posting['amount']} {posting['currency']}"
+
+
 def payload_lines(payload: str) -> list[tuple[str, str]]:
-    """The fields of a payload in JSON, each under its whole name."""
+    """The fields of a payload in JSON, each under its whole name; an amount in minor units is a
+    decimal too."""
     try:
         lines = list(_lines("", json.loads(payload)))
     except ValueError:
@@ -79,6 +105,17 @@ def payload_lines(payload: str) -> list[tuple[str, str]]:
 def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, one in value.items():
-            yield from _lines(f"{name}.{key}" if name else str(key), one)
+            whole = f"{name}.{key}" if name else str(key)
+            if key == "amount_minor" and (amount := _amount(one, value.get("currency"))):
+                yield whole, in_both(amount)
+            else:
+                yield from _lines(whole, one)
     else:
         yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def _amount(amount_minor: Any, currency: Any) -> Money | None:
+    """None where the two are no amount, as only payments knows their form."""
+    if not isinstance(amount_minor, int) or currency not in EXPONENTS:
+        return None
+    return Money(amount_minor, currency) if 0 <= amount_minor <= MAX_AMOUNT_MINOR else None

@@ -163,7 +163,7 @@ def build_server(
         TokenServicer(tokens.issuing, authoriser.of_client),
         KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
         *_for_operators(config, operators, ports, orders, rates=rates, corridors=corridors),
-        InspectionServicer(Inspecting(operators.inspected), exposure, orders.scoreboards),
+        InspectionServicer(_inspecting(operators, ports), exposure, orders.scoreboards),
     )
 
 
@@ -198,6 +198,10 @@ def _keys(config: ServiceSettings, store: KeyStore) -> Keys:
 def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
     sandbox = config.deployment is Deployment.SANDBOX
     return Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
+
+
+def _inspecting(stores: OperatorStores, ports: OrderPorts) -> Inspecting:
+    return Inspecting(stores.inspected, ports.corridors, lambda: ports.declared.current)
 
 
 def _for_operators(

@@ -103,6 +103,26 @@ def _messages(began: datetime) -> dict[str, Any]:
     }
 
 
+_BANK_ACCOUNT = {
+    "kind": "BANK_ACCOUNT",
+    "rail": "IMPS",
+    "required": [
+        {"name": "holder_name", "description": "a name in Latin letters"},
+        {"name": "ifsc", "description": "an IFSC: 4 letters, 0 and 6 letters or digits"},
+        {"name": "account_number", "description": "9 to 18 digits"},
+    ],
+    "optional": [{"name": "account_type", "description": "one of CHECKING, SAVINGS"}],
+}
+_WALLET = {
+    "kind": "WALLET",
+    "rail": "local wallet",
+    "required": [
+        {"name": "holder_name", "description": "a name"},
+        {"name": "wallet_id", "description": "the id that the offramp has given to the wallet"},
+    ],
+}
+
+
 def _price(began: datetime) -> dict[str, Any]:
     return {
         "net_usd": "97.50",
@@ -135,6 +155,7 @@ def payment(now: datetime) -> dict[str, Any]:
             "corridor_id": "us-in",
             "onramp": "stripe",
             "offramp": "local_wallet",
+            "recipient": {"wallet": {"holder_name": "A. R.", "wallet_id": "****0001"}},
             "reference": "order <b>17</b>",
             "created_at": began,
             "updated_at": now - timedelta(hours=2),
@@ -151,6 +172,10 @@ def payment(now: datetime) -> dict[str, Any]:
         },
         **_work(began),
         **_messages(began),
+        "payout_options": {
+            "offramps": ["wise", "local_wallet"],
+            "recipients": [_BANK_ACCOUNT, _WALLET],
+        },
         "events": [
             {
                 "sequence": at,

@@ -2,6 +2,7 @@
 lists and its verbs. A new one is among them by itself, and one that is no page has to be named."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from starlette.routing import Route
 
@@ -11,9 +12,9 @@ from gateway.console.fields import Field
 from gateway.console.verbs import VERBS, address_of
 from gateway.console.verbs.model import Verb
 from services.shared.deployment import Deployment
-from tests.browser.payment_sample import MERCHANT, PAYMENT
+from tests.browser.payment_sample import MERCHANT, PAYMENT, payment
 from tests.browser.samples import OVERRIDE, PROPOSAL
-from tests.wire.console.conftest import ScriptedPayments, settings
+from tests.wire.console.conftest import ScriptedPayments, answer_of, settings
 
 # The subjects of pages and verbs, by the names of their fields.
 SUBJECT: Mapping[str, str] = {
@@ -35,6 +36,8 @@ FORM = "/do/{name}"
 TYPED: Mapping[str, str] = {
     "number": "2",
     "decimal": "1.50",
+    "minor": "1.50",
+    "currency": "USD",
     "words": "us-ng",
     "lines": "203.0.113.0/24",
 }
@@ -53,15 +56,16 @@ def pages() -> Sequence[str]:
 
 
 def forms() -> Iterator[tuple[Verb, str]]:
-    """Every verb with the address of its form, for a subject."""
+    """Every verb, as it is for its subject, with the address of its form."""
+    inspected = answer_of("InspectPayment", **payment(datetime.now(UTC)))
     for name, verb in VERBS.items():
-        yield verb, address_of(name, SUBJECT)
+        yield verb.fitted(inspected), address_of(name, SUBJECT)
 
 
 def fields_of(verb: Verb) -> Sequence[Field]:
-    """The fields that a person fills in: of a recipient those of one kind."""
-    others = ("recipient.mobile_money.", "recipient.wallet.")
-    return [field for field in verb.fields if not field.name.startswith(others)]
+    """The fields that a person fills in: of several groups the first."""
+    first = next((field.group for field in verb.fields if field.group), "")
+    return [field for field in verb.fields if field.group in ("", first)]
 
 
 def begins_incomplete(verb: Verb) -> bool:

@@ -52,7 +52,7 @@ async def test_a_payout_is_forced_by_two_people(
 ) -> None:
     await ada.open(payments["returned"])
     await ada.begin("Force the payout")
-    await ada.fill({"Offramp": "paystack"})
+    await ada.fill({"paystack": True})
     proposal = await ada.propose("flutterwave is down")
     await ada.open(payments["returned"])
 
@@ -69,8 +69,8 @@ async def test_a_recipient_is_corrected_by_two_people(
     await grace.begin("Correct the recipient")
     await grace.fill(
         {
-            "Wallet: holder name": "Asha Example",
-            "Wallet: wallet id": "wallet-2",
+            "Holder name": "Asha Example",
+            "Wallet id": "wallet-2",
             "Note": "by telephone",
         }
     )
@@ -94,9 +94,9 @@ async def test_money_on_suspense_is_written_off_by_two_people(
 
     await ada.begin("Adjust the book")
     accounts = {"Debit account": "adjustments:USD", "Credit account": "suspense:stripe:USD"}
-    amount = {"Amount": "100", "Currency": "USD", "Evidence": "statement, line 12"}
+    amount = {"Amount": "1.00", "Currency": "USD", "Evidence": "statement, line 12"}
     await ada.fill({**accounts, **amount})
-    effect = "1.00 USD from adjustments:USD to suspense:stripe:USD"
+    effect = "1.00 USD (100 in minor units) from adjustments:USD to suspense:stripe:USD"
     await expect(ada.main).to_contain_text(effect)
     await expect(ada.main.get_by_role("button", name="Adjust the book now")).to_have_count(0)
     proposal = await ada.propose("too small to give back")

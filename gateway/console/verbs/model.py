@@ -1,7 +1,8 @@
 """A verb: its call, the fields of its form, and its effect in a sentence."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from gateway.console.client import Record
@@ -17,6 +18,8 @@ class Verb:
     title: str
     effect: str
     fields: Sequence[Field] = ()
+    # The fields as the subject that is shown takes them; None where they are always the same.
+    fit: Callable[[Sequence[Field], Record], Sequence[Field]] | None = None
     # The fields that name its subject: they come with the address.
     subject: Sequence[Field] = ()
     # The call that does it at once; empty where two people are always needed.
@@ -51,6 +54,23 @@ class Verb:
     def all_fields(self) -> Sequence[Field]:
         """The fields of its subject, and its own."""
         return (*self.subject, *self.fields)
+
+    @property
+    def grouped(self) -> Sequence[tuple[str, Sequence[Field]]]:
+        """Its own fields by their groups, in order."""
+        return [(name, list(of)) for name, of in groupby(self.fields, lambda one: one.group)]
+
+    @property
+    def can_be_filled_in(self) -> bool:
+        """Whether each choice that is required has something to choose."""
+        chosen = (one for one in self.fields if one.kind == "choice" and one.is_required)
+        return all(one.options for one in chosen)
+
+    def fitted(self, shown: Record | None) -> "Verb":
+        """The verb with the fields that its subject takes; without a subject none are known."""
+        if self.fit is None:
+            return self
+        return replace(self, fields=self.fit(self.fields, shown) if shown else ())
 
     @property
     def scope_call(self) -> str:

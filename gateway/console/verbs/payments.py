@@ -3,6 +3,7 @@
 from functools import partial
 
 from gateway.console.fields import Field
+from gateway.console.verbs.fitting import with_offramps, with_recipients
 from gateway.console.verbs.model import NOTE, Verb
 from services.shared.money import SOURCE_CURRENCY
 
@@ -129,9 +130,10 @@ _OPTIONS = {"account_type": ("CHECKING", "SAVINGS")}
 _RECIPIENT_FIELDS = tuple(
     Field(
         f"recipient.{kind}.{name}",
-        f"{kind.replace('_', ' ').capitalize()}: {_SHORT.get(name, name).replace('_', ' ')}",
+        _SHORT.get(name, name.replace("_", " ").capitalize()),
         "choice" if name in _OPTIONS else "text",
         options=_OPTIONS.get(name, ()),
+        group=kind.replace("_", " ").capitalize(),
     )
     for kind, names in _RECIPIENT.items()
     for name in names.split()
@@ -160,14 +162,10 @@ ENGINE_VERBS = (
         "Force the payout",
         "The chosen offramp pays it out. Every payout that was sent is asked about first.",
         (
-            Field(
-                "provider",
-                "Offramp",
-                hint="By its name, as the attempts have it.",
-                is_required=True,
-            ),
+            Field("provider", "Offramp", "choice", is_required=True),
             NOTE,
         ),
+        fit=with_offramps,
         call="ForcePayout",
         proposal="force_payout",
         preview="force_payout",
@@ -206,8 +204,9 @@ ENGINE_VERBS = (
         "correct",
         "Correct the recipient",
         "The payment is paid out again, to this recipient. Nothing is taken over from the one "
-        "before: fill in all fields of one kind.",
+        "before.",
         (*_RECIPIENT_FIELDS, NOTE),
+        fit=with_recipients,
         call="CorrectPayment",
         proposal="correct_payment",
         preview="correct_payment",
@@ -235,12 +234,19 @@ ENGINE_VERBS = (
             ),
             Field(
                 "amount_minor",
-                "Amount in minor units",
-                "number",
-                f"1050 are 10.50 {SOURCE_CURRENCY}.",
+                "Amount",
+                "minor",
+                f"In its own decimals, for example 12.34 {SOURCE_CURRENCY} or 1200 JPY.",
+                is_required=True,
+                currency_field="currency",
+            ),
+            Field(
+                "currency",
+                "Currency",
+                "currency",
+                f"Of the amount and of both accounts, for example {SOURCE_CURRENCY}.",
                 is_required=True,
             ),
-            Field("currency", "Currency", hint="Of both accounts.", is_required=True),
             Field(
                 "evidence",
                 "Evidence",

@@ -4,6 +4,7 @@ and times as the wire has them. Their fields stand in base.view."""
 from datetime import datetime
 from typing import Any
 
+from caravel.common.v1 import recipient_pb2
 from caravel.payments.v1 import (
     corridors_pb2,
     disputes_pb2,
@@ -27,10 +28,17 @@ from services.payments.model.payment import Payment, RecordedEvent
 from services.payments.model.refund import Refund
 from services.payments.model.scoreboard import COST_PERCENT_MAX, Cost, Scoreboard, Share
 from services.shared.money import decimal_text
+from services.shared.recipients.rules import CheckDemand, KindRules
+from services.shared.recipients.wire import recipient_fields
 
 # The RPCs that answer with a refund.
 REFUND_RPCS = frozenset({"CreateRefund", "RetryRefund"})
 SHARE_DECIMALS = 2
+_DEMANDS = {
+    CheckDemand.REQUIRED: corridors_pb2.REQUIRED,
+    CheckDemand.OFFERED: corridors_pb2.OFFERED,
+    CheckDemand.NONE: corridors_pb2.NOT_OFFERED,
+}
 
 
 def write_payment(payment: Payment) -> payments_pb2.Payment:
@@ -41,6 +49,27 @@ def write_payment(payment: Payment) -> payments_pb2.Payment:
 def write_refund(refund: Refund, payment: Payment) -> refunds_pb2.Refund:
     """A refund as the public API shows it."""
     return refunds_pb2.Refund(**for_message(refund_fields(refund, payment)))
+
+
+def write_recipient_form(rules: KindRules) -> corridors_pb2.RecipientForm:
+    """The fields by which a recipient of one kind is named."""
+    fields = [
+        (
+            rule.required,
+            corridors_pb2.RecipientField(
+                name=rule.name, description=rule.format.words, pattern=rule.format.pattern
+            ),
+        )
+        for rule in rules.fields.values()
+    ]
+    return corridors_pb2.RecipientForm(
+        kind=recipient_pb2.RecipientKind.Value(rules.kind.name),
+        rail=rules.rail,
+        required=[field for required, field in fields if required],
+        optional=[field for required, field in fields if not required],
+        example=recipient_pb2.Recipient(**recipient_fields(rules.example)),
+        account_check=_DEMANDS[rules.account_check],
+    )
 
 
 def write_dispute(dispute: Dispute) -> disputes_pb2.Dispute:

@@ -11,6 +11,7 @@ from services.payments.model.ledger import Posting
 from services.payments.model.operator import OperatorAction
 from services.payments.model.payment import Payment, RecordedEvent, UnreadableEvent
 from services.payments.model.quote import Quote
+from services.payments.operators.payout_options import PayoutOptions
 from services.payments.operators.proposal import Proposal
 from services.shared.ids import Prefix, encode_id
 
@@ -105,6 +106,8 @@ class InspectedPayment:
     cut: Sequence[str] = ()
     # The tables of rows that cannot be read.
     unreadable: Sequence[str] = ()
+    # None where they are not known now.
+    options: PayoutOptions | None = None
 
 
 class Inspected(Protocol):

@@ -44,6 +44,32 @@ def test_a_payload_is_shown_field_by_field() -> None:
     assert words.payload_lines("no JSON") == [("payload", "no JSON")]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ('{"amount_minor":1050,"currency":"USD"}', "10.50 USD (1050 in minor units)"),
+        ('{"amount_minor":1200,"currency":"JPY"}', "1200 JPY (1200 in minor units)"),
+        ('{"amount_minor":1050,"currency":"dollars"}', "1050"),
+        ('{"amount_minor":-5,"currency":"USD"}', "-5"),
+        ('{"amount_minor":null,"currency":"USD"}', "null"),
+        ('{"amount_minor":5}', "5"),
+    ],
+)
+def test_an_amount_of_a_payload_is_a_decimal_too(arguments: str, line: str) -> None:
+    lines = dict(words.payload_lines(f'{{"arguments":{arguments}}}'))
+
+    assert lines["arguments.amount_minor"] == line
+
+
+def test_a_recipient_is_shown_by_its_kind() -> None:
+    account = {"holder_name": "A. O.", "bank_code": "058", "account_number": "", "iban": None}
+
+    shown = words.recipient({"wallet": None, "bank_account": account})
+
+    assert shown == "Bank account: A. O., 058"
+    assert words.recipient({"wallet": None}).startswith("of a kind that")
+
+
 def test_a_confirmation_shows_values_as_people_write_them() -> None:
     assert words.shown(True) == "yes"
     assert words.shown(["a", "b"]) == "a, b"

@@ -272,8 +272,8 @@ async def test_a_verb_that_would_be_refused_says_why_and_has_no_button(
 ) -> None:
     refusal = {"reason": "PAYOUT_STILL_OPEN", "message": "Wait.", "metadata": {"state": "SENT"}}
     payments.says("PreviewVerb", refusal=refusal)
-    await signed_in.get("/do/force?transaction_id=pay_1")
-    page = await signed_in.post("/do/force", transaction_id="pay_1", provider="flutterwave")
+    await signed_in.get("/do/refund?transaction_id=pay_1")
+    page = await signed_in.post("/do/refund", transaction_id="pay_1", amount_usd="5.00")
 
     assert "PAYOUT_STILL_OPEN" in page.text and "state: SENT" in page.text
     assert 'name="as"' not in page.text
@@ -293,21 +293,6 @@ async def test_a_lost_answer_is_not_called_a_refusal(
     assert "Nothing was changed" in before.text
     assert "Nobody knows whether it was done" in after.text
     assert "Nothing was changed" not in after.text
-
-
-async def test_a_corrected_recipient_is_sent_as_a_whole(
-    signed_in: Browser, payments: ScriptedPayments
-) -> None:
-    await signed_in.get("/do/correct?transaction_id=pay_1")
-    fields = {"recipient.wallet.wallet_id": "w_1", "recipient.wallet.holder_name": "Bo"}
-    await signed_in.post("/do/correct", transaction_id="pay_1", **fields, **{"as": "do"})
-
-    assert payments.requests("CorrectPayment") == [
-        {
-            "transaction_id": "pay_1",
-            "recipient": {"wallet": {"wallet_id": "w_1", "holder_name": "Bo"}},
-        }
-    ]
 
 
 async def test_a_replay_begins_with_the_time_of_its_form_and_goes_on(

@@ -10,6 +10,7 @@ from services.payments.base.convert import (
     optional_timestamp,
     timestamp,
     write_event,
+    write_recipient_form,
 )
 from services.payments.base.view import terms_fields, trail_fields
 from services.payments.model.attempt import Attempt
@@ -28,6 +29,7 @@ from services.payments.operators.inspected import (
     RecordedPosting,
 )
 from services.payments.operators.next_step import NextStep, next_step
+from services.payments.operators.payout_options import PayoutOptions
 from services.shared.errors import field_invalid
 from services.shared.ids import Prefix, encode_id
 from services.shared.recipients import masked
@@ -85,6 +87,14 @@ def write_inspected(
         proposals=[write_proposal(one) for one in inspected.proposals],
         cut=inspected.cut,
         unreadable=inspected.unreadable,
+        payout_options=_write_options(inspected.options) if inspected.options else None,
+    )
+
+
+def _write_options(options: PayoutOptions) -> inspected_pb2.PayoutOptions:
+    return inspected_pb2.PayoutOptions(
+        offramps=options.offramps,
+        recipients=[write_recipient_form(one) for one in options.recipients],
     )
 
 

@@ -13,13 +13,14 @@ from services.payments.mesh.ports import CurrentCorridors, Providers
 from services.payments.model.attempt import Attempt, Capabilities, Outcome
 from services.payments.model.payment import Payment, PaymentBusy
 from services.payments.model.quote import Route
-from services.payments.model.rails import offramps_of, rails_to, taking, target_of
+from services.payments.model.rails import target_of
 from services.payments.operators.asking import Asked, ask
 from services.payments.operators.domain import (
     ProviderCannotPay,
     ProviderContradicts,
     ProviderNotAsked,
 )
+from services.payments.operators.payout_options import able_offramps
 from services.payments.operators.verbs.ready import Claim, Ready
 from services.shared.corridors import Corridor
 
@@ -91,17 +92,10 @@ def _route(
 ) -> Route:
     """The payment's route, with the chosen offramp first, and then the others that can pay.
 
-    Raises ProviderCannotPay, and what taking() raises.
+    Raises ProviderCannotPay, and what able_offramps() raises.
     """
-    payout, route = payment.terms.payout, payment.route
-    rails = rails_to(
-        (target_of(payment.recipient),),
-        corridor.providers.offramps,
-        capabilities,
-        currency=payout.currency,
-        country=route.country,
-    )
-    able = offramps_of(taking(rails, payout))
+    able = able_offramps(payment, target_of(payment.recipient), corridor, capabilities)
     if chosen not in able:
         raise ProviderCannotPay(provider=chosen, providers=", ".join(able))
-    return replace(route, offramps=(chosen, *(other for other in able if other != chosen)))
+    others = (other for other in able if other != chosen)
+    return replace(payment.route, offramps=(chosen, *others))

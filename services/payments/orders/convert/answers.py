@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from caravel.common.v1 import recipient_pb2
 from caravel.payments.v1 import checks_pb2, corridors_pb2, payments_pb2
 
-from services.payments.base.convert import for_message, timestamp
+from services.payments.base.convert import for_message, timestamp, write_recipient_form
 from services.payments.base.view import pricing_fields, terms_fields, trail_fields
 from services.payments.model.quote import Quote, RateTrail
 from services.payments.orders.checks import Checked
@@ -14,14 +14,7 @@ from services.payments.orders.limits import KindLimits, Offer
 from services.shared.ids import Prefix, encode_id
 from services.shared.money import format_rate
 from services.shared.recipients import Recipient, masked
-from services.shared.recipients.rules import CheckDemand, KindRules
 from services.shared.recipients.wire import recipient_fields
-
-_DEMANDS = {
-    CheckDemand.REQUIRED: corridors_pb2.REQUIRED,
-    CheckDemand.OFFERED: corridors_pb2.OFFERED,
-    CheckDemand.NONE: corridors_pb2.NOT_OFFERED,
-}
 
 
 def write_quote(quote: Quote, now: datetime) -> payments_pb2.Quote:
@@ -68,7 +61,9 @@ def write_corridor(offer: Offer) -> corridors_pb2.Corridor:
         quote_lifetime_seconds=corridor.quote.lifetime_seconds,
         refund_fees=corridor.refunds.fees,
         cancel_window_minutes=corridor.refunds.cancel_window_minutes,
-        recipients=[_write_form(rules) for rules in corridor.recipient_rules.kinds.values()],
+        recipients=[
+            write_recipient_form(rules) for rules in corridor.recipient_rules.kinds.values()
+        ],
         rails=[_write_rail(one) for one in offer.kinds],
         fees=write_fees(offer.schedule) if offer.schedule else None,
         paused=offer.is_paused,
@@ -77,26 +72,6 @@ def write_corridor(offer: Offer) -> corridors_pb2.Corridor:
 
 def _write_recipient(recipient: Recipient) -> recipient_pb2.Recipient:
     return recipient_pb2.Recipient(**recipient_fields(recipient))
-
-
-def _write_form(rules: KindRules) -> corridors_pb2.RecipientForm:
-    fields = [
-        (
-            rule.required,
-            corridors_pb2.RecipientField(
-                name=rule.name, description=rule.format.words, pattern=rule.format.pattern
-            ),
-        )
-        for rule in rules.fields.values()
-    ]
-    return corridors_pb2.RecipientForm(
-        kind=recipient_pb2.RecipientKind.Value(rules.kind.name),
-        rail=rules.rail,
-        required=[field for required, field in fields if required],
-        optional=[field for required, field in fields if not required],
-        example=_write_recipient(rules.example),
-        account_check=_DEMANDS[rules.account_check],
-    )
 
 
 def _write_rail(limits: KindLimits) -> corridors_pb2.CorridorRail:

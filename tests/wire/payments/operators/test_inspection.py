@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from caravel.common.v1 import recipient_pb2
 from caravel.payments.v1 import inspected_pb2, inspection_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -132,6 +133,31 @@ async def test_a_part_that_cannot_be_read_is_named_and_the_others_are_shown(
 
     assert [one.step for one in shown.attempts] == ["collection"]
     assert list(shown.unreadable) == ["attempts"]
+
+
+async def test_a_payment_is_shown_with_the_ways_to_pay_it_out(
+    service: Service, engine: AsyncEngine
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+
+    options = (await _inspected(service, transaction_id)).payout_options
+
+    assert list(options.offramps) == ["flutterwave", "paystack", "local_wallet"]
+    kinds = {one.kind: [field.name for field in one.required] for one in options.recipients}
+    assert kinds[recipient_pb2.WALLET] == ["holder_name", "wallet_id"]
+    assert kinds[recipient_pb2.BANK_ACCOUNT] == ["holder_name", "bank_code", "account_number"]
+
+
+async def test_a_payment_whose_corridor_is_gone_is_shown_without_ways_to_pay_it_out(
+    service: Service, engine: AsyncEngine
+) -> None:
+    _, transaction_id = await unknown_payout(engine)
+    await run(engine, "UPDATE payments SET corridor_id = 'us-xx'")
+
+    shown = await _inspected(service, transaction_id)
+
+    assert shown.state == "PAYING_OUT"
+    assert not shown.HasField("payout_options")
 
 
 async def test_no_payment_is_shown_for_an_id_that_nothing_has(service: Service) -> None:

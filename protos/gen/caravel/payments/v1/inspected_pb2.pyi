@@ -506,3 +506,37 @@ class PaymentDelivery(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PaymentDelivery: _TypeAlias = PaymentDelivery  # noqa: Y015
+
+@_typing.final
+class PayoutOptions(_message.Message):
+    """The ways in which a payment could be paid out, by its corridor and its providers as they are now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFRAMPS_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offramps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The offramps of its corridor that can pay its recipient this amount, in order of preference:
+        ForcePayout takes one of them.
+        """
+
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedCompositeFieldContainer[_corridors_pb2.RecipientForm]:
+        """The kinds of recipient that an offramp of its corridor can pay this amount, with the form of each:
+        CorrectPayment takes one of them.
+        """
+
+    def __init__(
+        self,
+        *,
+        offramps: _abc.Iterable[_builtins.str] | None = ...,
+        recipients: _abc.Iterable[_corridors_pb2.RecipientForm] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offramps", b"offramps", "recipients", b"recipients"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PayoutOptions: _TypeAlias = PayoutOptions  # noqa: Y015

@@ -142,6 +142,7 @@ class InspectedPayment(_message.Message):
     PROPOSALS_FIELD_NUMBER: _builtins.int
     CUT_FIELD_NUMBER: _builtins.int
     UNREADABLE_FIELD_NUMBER: _builtins.int
+    PAYOUT_OPTIONS_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """Its merchant, for example "mer_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     state: _builtins.str
@@ -202,6 +203,12 @@ class InspectedPayment(_message.Message):
         none. The dead letters of kind UNREADABLE say which rows they are.
         """
 
+    @_builtins.property
+    def payout_options(self) -> _inspected_pb2.PayoutOptions:
+        """The ways in which it could be paid out, whether its state allows that or not; absent where its
+        corridor is not offered any more, or the corridors or the rails are not known now.
+        """
+
     def __init__(
         self,
         *,
@@ -220,10 +227,11 @@ class InspectedPayment(_message.Message):
         proposals: _abc.Iterable[_proposals_pb2.Proposal] | None = ...,
         cut: _abc.Iterable[_builtins.str] | None = ...,
         unreadable: _abc.Iterable[_builtins.str] | None = ...,
+        payout_options: _inspected_pb2.PayoutOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "payment", b"payment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "payment", b"payment", "payout_options", b"payout_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "attempts", b"attempts", "cut", b"cut", "deliveries", b"deliveries", "events", b"events", "merchant_id", b"merchant_id", "next", b"next", "payment", b"payment", "postings", b"postings", "proposals", b"proposals", "quotes", b"quotes", "received_events", b"received_events", "state", b"state", "unreadable", b"unreadable", "unreadable_sequences", b"unreadable_sequences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "attempts", b"attempts", "cut", b"cut", "deliveries", b"deliveries", "events", b"events", "merchant_id", b"merchant_id", "next", b"next", "payment", b"payment", "payout_options", b"payout_options", "postings", b"postings", "proposals", b"proposals", "quotes", b"quotes", "received_events", b"received_events", "state", b"state", "unreadable", b"unreadable", "unreadable_sequences", b"unreadable_sequences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
