@@ -69,6 +69,8 @@ ELSEWHERE = {
     "payments/mesh/operation_lists": "called by every process of payments: the e2e ring",
     "payments/recover": "prints what recovery/standing finds: the e2e ring",
     "payments/recovery/gates": "each gate is met in recovery/test_standing",
+    "payments/recovery/asking": "each provider is asked by it: recovery/test_taken_up",
+    "payments/recovery/on_record": "each story of recovery/test_taken_up is put there by it",
     "payments/recovery/opening": "every start of the e2e ring",
     "payments/recovery/rebuilt": "each story of recovery/test_rebuilding is made by it",
     "payments/recovery/report": "read by the e2e ring: test_restore",

@@ -103,7 +103,8 @@ HOLDS: Mapping[HoldReason, Hold] = {
         verbs=(Verb.RELEASE, Verb.FORCE),
     ),
     HoldReason.RECOVERED: Hold(
-        meaning="The database had lost it, and it was made again by what providers have.",
+        meaning="The database had lost it, or some of its operations, and has them again by "
+        "what providers have.",
         verbs=(Verb.RELEASE,),
     ),
     HoldReason.REFUND_FAILED: Hold(

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from services.payments.engine.decisions.facts import Change, Work
 from services.payments.mesh.ports import ListedOperation
-from services.payments.model.attempt import Step
+from services.payments.model.attempt import Answer, Step
 from services.payments.model.operator import Operator
 from services.shared.errors import Unavailable
 from services.shared.ids import Prefix, decode_id, encode_id
@@ -84,7 +85,11 @@ class Marks(Protocol):
 
 
 class PaymentNotHeld(Exception):
-    """The payment is over, or a worker is still busy with it."""
+    """A worker is still busy with the payment, or its record cannot be read."""
+
+
+class Undecided(Exception):
+    """Its providers do not say enough of a payment to put all that was lost on record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +124,19 @@ class LostOperation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stated:
+    """An operation that a provider has, with its own word about it."""
+
+    operation: LostOperation
+    answer: Answer
+
+
+@dataclass(frozen=True, kw_only=True)
 class KnownPayment:
     """A payment of which providers have more than the database."""
 
     id: UUID
     merchant_id: str
-    # Where its next payout goes, and how many it had.
-    offramp: str
-    payouts: int
-    is_over: bool
 
     @property
     def transaction_id(self) -> str:
@@ -146,17 +155,27 @@ class LostPayments(Protocol):
         """The public ids of the newest payments that go to an offramp. Raises Unavailable."""
         ...
 
-    async def adopt(self, payment: KnownPayment, lost: LostOperation) -> bool:
-        """Takes the operation as the attempt that the engine would make now, marked as sent, so
-        that it is looked up before anything else; False, and nothing changed, where the engine
-        would do anything else. Raises Unavailable."""
+    async def read(self, payment: KnownPayment) -> Work:
+        """The payment with all its attempts. Raises PaymentNotHeld, Unavailable."""
         ...
 
-    async def hold(self, payment: KnownPayment, operator: Operator, words: str) -> None:
-        """Stops it, with its providers' story in the log of operators; one that is on hold stays
-        so.
+    async def adopt(self, payment: KnownPayment, stated: Sequence[Stated]) -> bool:
+        """Takes the operations, in this order, as the attempts that the engine would make now, each
+        with its provider's word; False, and nothing changed, where the engine would do anything
+        else. Raises Unavailable."""
+        ...
 
-        Raises PaymentNotHeld, Unavailable.
+    async def hold(
+        self,
+        work: Work,
+        changes: Sequence[Change],
+        operator: Operator,
+        operations: Sequence[LostOperation],
+    ) -> None:
+        """Writes the changes of the payment as it was read, all or nothing, with the operations
+        that its providers have in the log of operators.
+
+        Raises PaymentNotHeld where it is another by now, Unavailable.
         """
         ...
 

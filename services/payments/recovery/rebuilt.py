@@ -9,33 +9,22 @@ from datetime import datetime
 from services.payments.base.recovery_rows import Lost
 from services.payments.engine.decisions.facts import Change
 from services.payments.model.attempt import (
-    DENIAL,
-    MISMATCHES,
-    NEVER_LEFT,
-    SUCCEEDED_LATE,
-    UNDOCUMENTED,
     Answer,
     Attempt,
     AttemptState,
     Capabilities,
     Outcome,
     Step,
-    intend,
 )
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
-from services.payments.model.ledger import (
-    collection_postings,
-    exchange_postings,
-    suspense_postings,
-)
+from services.payments.model.ledger import collection_postings, exchange_postings
 from services.payments.model.payment import Event, Failure, Payment, State
 from services.payments.model.refusals import refusal_of
-from services.payments.recovery.ports import LostOperation
+from services.payments.recovery.on_record import is_answered, late, never_listed, put_on_record
+from services.payments.recovery.ports import Stated
 
 NO_RECIPIENT_KNOWN = "recipient_missing"
-_LATE = Failure(code=SUCCEEDED_LATE, message="made in a time that the database had lost")
-_NOT_LISTED = Failure(code=NEVER_LEFT, message="no provider lists such an attempt")
 # Between the collection and the wait for a recipient.
 _COLLECTED = (
     *(State.COLLECTING, State.FUNDED, State.CONVERTED, State.PAYING_OUT, State.ACTION_REQUIRED),
@@ -44,14 +33,6 @@ _COLLECTED = (
 
 class NotRebuildable(Exception):
     """The providers' answers do not make a payment."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stated:
-    """An operation that a provider has, with its own word about it."""
-
-    operation: LostOperation
-    answer: Answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +66,12 @@ def rebuild(
     collection = _collection(lost.payment, stated, tried, declared)
     if collection.state is AttemptState.SUCCEEDED:
         # Where a payment waits for a recipient, a payout was tried.
-        first = _never_listed(lost.payment, Step.PAYOUT, 1)
+        first = never_listed(lost.payment, Step.PAYOUT, 1)
         tried.setdefault((first.step, first.number), first)
     changes = [_begin(lost.payment, collection, actor)]
     others = [one for key, one in tried.items() if key != (Step.COLLECTION, collection.number)]
     for other in others:
-        changes.append(_put_on_record(changes[-1].payment, other, actor))
+        changes.append(put_on_record(changes[-1].payment, other, actor))
     made_at = next(
         one.operation.listed.created_at
         for one in stated
@@ -108,47 +89,14 @@ def _by_number(
         place = (one.operation.step, one.operation.number)
         if place in found or not one.operation.number:
             raise NotRebuildable(f"{one.operation.listed.key} is there twice, or has no number")
-        if not _is_answered(one.answer):
+        if not is_answered(one.answer):
             asked = f"{one.operation.provider} about {one.operation.listed.key}"
             raise NotRebuildable(f"no answer of {asked}: start again once it answers")
-        found[place] = _late(payment, one, declared)
+        found[place] = late(payment, one, declared)
     for step, last in [*found]:
         for number in range(1, last):
-            found.setdefault((step, number), _never_listed(payment, step, number))
+            found.setdefault((step, number), never_listed(payment, step, number))
     return dict(sorted(found.items()))
-
-
-def _late(payment: Payment, one: Stated, declared: Mapping[str, Capabilities]) -> Attempt:
-    """The attempt, over by our record; with the money that its provider says to have moved."""
-    operation, answer = one.operation, one.answer
-    amount = answer.amount or intend(payment, operation.step, 1).amount
-    attempt = replace(
-        intend(payment, operation.step, operation.number, amount),
-        provider=operation.provider,
-        key=operation.listed.key,
-        state=AttemptState.FAILED,
-        provider_reference=answer.provider_reference or operation.listed.provider_reference,
-        failure=_LATE,
-    )
-    known = declared.get(operation.provider)
-    if known is not None and known.says_failed(answer):
-        return replace(attempt, failure=answer.failure)
-    return replace(attempt, moved=amount if _has_moved(answer) else None)
-
-
-def _is_answered(answer: Answer) -> bool:
-    """Whether its provider has said anything of it: one that is away may have paid."""
-    is_said = answer.code in MISMATCHES | {DENIAL, UNDOCUMENTED}
-    return is_said or answer.outcome not in (Outcome.UNKNOWN, Outcome.NOT_SENT)
-
-
-def _has_moved(answer: Answer) -> bool:
-    return answer.outcome is Outcome.SUCCEEDED or answer.amount is not None
-
-
-def _never_listed(payment: Payment, step: Step, number: int) -> Attempt:
-    attempt = intend(payment, step, number)
-    return replace(attempt, state=AttemptState.FAILED, failure=_NOT_LISTED)
 
 
 def _collection(
@@ -217,26 +165,4 @@ def _begin(created: Payment, collection: Attempt, actor: str) -> Change:
         attempt=collection,
         events=tuple(events),
         postings=postings,
-    )
-
-
-def _put_on_record(payment: Payment, attempt: Attempt, actor: str) -> Change:
-    """Another attempt, whose money stands on suspense."""
-    moved = f"{attempt.moved} {attempt.moved.currency}" if attempt.moved else ""
-    noted, event = payment.noted(
-        actor=actor,
-        cause=Cause.PAYMENT_RECOVERED,
-        provider=attempt.provider,
-        key=attempt.key,
-        provider_reference=attempt.provider_reference,
-        failure_code=attempt.code,
-        moved=moved,
-    )
-    return Change(
-        payment=noted,
-        before=payment,
-        lease_token=0,
-        attempt=attempt,
-        events=(event,),
-        postings=suspense_postings(None, attempt),
     )

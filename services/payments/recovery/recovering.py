@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.engine.decisions.facts import Work
 from services.payments.mesh.ports import OperationLists
-from services.payments.model.attempt import Capabilities, Step
+from services.payments.model.attempt import MISMATCHES, Capabilities, Step
 from services.payments.model.operator import Operator
 from services.payments.model.timing import COMPARE_OVERLAP
+from services.payments.recovery.asking import open_operations
 from services.payments.recovery.listing import pages_of
 from services.payments.recovery.ports import (
     Explained,
@@ -20,9 +22,12 @@ from services.payments.recovery.ports import (
     LostPayments,
     Marks,
     PaymentNotHeld,
+    Stated,
+    Undecided,
 )
 from services.payments.recovery.rebuilding import Rebuilding
 from services.payments.recovery.rebuilt import NotRebuildable
+from services.payments.recovery.taken_up import hold_alone, take_up
 
 NAMELESS = "payments without a name"
 FINDING = "providers have operations that this database has not sent; see recover"
@@ -38,7 +43,7 @@ class Report:
 
     goes_on: dict[str, list[str]] = field(default_factory=dict)
     held: dict[str, list[str]] = field(default_factory=dict)
-    # Over by our record, or busy: nothing could be held.
+    # Their providers do not say enough, or a worker has them.
     not_held: dict[str, list[str]] = field(default_factory=dict)
     # They were not in the database, and are again.
     rebuilt: dict[str, list[str]] = field(default_factory=dict)
@@ -163,33 +168,37 @@ class Recovering:
         payment: KnownPayment,
         operator: Operator,
     ) -> None:
-        words = [str(one) for one in lost]
-        if self._may_go_on(payment, lost) and await self._payments.adopt(payment, _first(lost)):
-            report.goes_on[payment.transaction_id] = words
-        else:
-            try:
-                await self._payments.hold(payment, operator, "; ".join(words))
-                report.held[payment.transaction_id] = words
-            except PaymentNotHeld as reason:
-                report.not_held[payment.transaction_id] = [*words, str(reason)]
+        words, name = [str(one) for one in lost], payment.transaction_id
+        try:
+            work = await self._payments.read(payment)
+            stated = await self._rebuilding.ask(work.payment, [*open_operations(work, lost), *lost])
+            if _is_straight(stated) and await self._payments.adopt(payment, stated):
+                report.goes_on[name] = words
+            else:
+                await self._hold(work, stated, lost, operator)
+                report.held[name] = words
+        except (PaymentNotHeld, Undecided) as reason:
+            report.not_held[name] = [*words, str(reason)]
 
-    def _may_go_on(self, payment: KnownPayment, lost: Sequence[LostOperation]) -> bool:
-        """Whether after the first of them only a payout is left that the engine makes under the
-        same key at the same provider, which then answers with the one that it has."""
-        steps = [one.step for one in lost]
-        if payment.is_over or Step.REFUND in steps or len({*steps}) < len(steps):
-            return False
-        payout = next((one for one in lost if one.step is Step.PAYOUT), None)
-        if payout is None or len(lost) == 1:
-            return True
-        declared = self._declared.get(payout.provider)
-        expected = (payment.offramp, payment.payouts + 1)
-        return (
-            declared is not None
-            and not declared.repeats_forgotten
-            and (payout.provider, payout.number) == expected
-        )
+    async def _hold(
+        self,
+        work: Work,
+        stated: Sequence[Stated],
+        lost: Sequence[LostOperation],
+        operator: Operator,
+    ) -> None:
+        try:
+            changes = take_up(work, stated, self._declared, operator.actor)
+        except Undecided:
+            alone = hold_alone(work, operator.actor)
+            if alone:
+                await self._payments.hold(work, alone, operator, lost)
+            raise
+        await self._payments.hold(work, changes, operator, lost)
 
 
-def _first(lost: Sequence[LostOperation]) -> LostOperation:
-    return next((one for one in lost if one.step is Step.COLLECTION), lost[0])
+def _is_straight(stated: Sequence[Stated]) -> bool:
+    """Whether each is the one attempt of its step, so that the engine may make the same."""
+    steps = [one.operation.step for one in stated]
+    differs = any(one.answer.code in MISMATCHES for one in stated)
+    return Step.REFUND not in steps and len({*steps}) == len(steps) and not differs

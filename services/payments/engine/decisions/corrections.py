@@ -13,6 +13,7 @@ from services.payments.model.payment import (
     CORRECTABLE,
     Event,
     Payment,
+    PaymentBusy,
     PaymentNotCorrectable,
     PaymentOnHold,
     State,
@@ -44,13 +45,16 @@ def correct(
     route that pays it; by its own where none is given. The first offramp is tried first, and its
     corridor's patience begins again. Its recipient was corrected so often before.
 
-    Raises PaymentNotCorrectable for good, or PaymentOnHold for now.
+    Raises PaymentNotCorrectable for good, or PaymentOnHold or PaymentBusy for now.
     """
     before = work.payment
     if before.state not in CORRECTABLE or before.cancel_requested_at is not None:
         raise PaymentNotCorrectable(status=before.status)
     if before.hold_reason is not None:
         raise PaymentOnHold(hold_reason=before.hold_reason)
+    if work.succeeded_late(Step.REFUND) is not None:
+        # The money may have gone back by it: its onramp is asked first.
+        raise PaymentBusy(transaction_id=before.transaction_id)
     if corrected_before >= CORRECTIONS_MAX:
         raise PaymentNotCorrectable(status=before.status, maximum=str(CORRECTIONS_MAX))
     payment, event = before.moved(

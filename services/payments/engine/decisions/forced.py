@@ -87,6 +87,10 @@ def check_forceable(work: Work, capabilities: Mapping[str, Capabilities]) -> Non
         unsent = payout is attempt and payout.state is AttemptState.INTENDED
         if not unsent and (payout.state not in OVER or counts_moved(payout)):
             raise PayoutStillOpen(key=payout.key, attempt_state=payout.state)
+    refund = work.succeeded_late(Step.REFUND)
+    if refund is not None:
+        # The money may have gone back by it.
+        raise PayoutStillOpen(key=refund.key, attempt_state=refund.state)
     if disputed(work) is not None:
         # The engine asks about the event first.
         raise PaymentBusy(transaction_id=payment.transaction_id)

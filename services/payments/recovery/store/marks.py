@@ -48,6 +48,8 @@ _BY_KEY = text(
       FROM payments p
       JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
      WHERE p.id = ANY(:payment_ids) AND a.provider = :provider
+       -- Nothing of an intent has left this database.
+       AND a.state <> 'INTENDED'
     """
 )
 _BY_REFERENCE = text(

@@ -1,6 +1,7 @@
 """A restored database is recovered by what providers have: a payment goes on only where its next
 attempts are the very ones that they have, and every other one is held, or listed for a person."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Step
+from services.payments.engine.store.work import PostgresWork
+from services.payments.model.attempt import Answer, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Payment
 from services.payments.recovery.rebuilding import Rebuilding
@@ -20,6 +22,7 @@ from services.payments.recovery.store.rebuilt import PostgresRebuiltPayments
 from services.payments.webhooks_out.convert import encode_event
 from services.shared.errors import Unavailable
 from tests.database.payments.engine.carried import DECIDER, carry, create
+from tests.database.payments.recovery.drill import NOT_ASKED, PAID, PENDING, SILENT, Providers
 from tests.database.payments.recovery.lists import Lists, listed, lost_key
 from tests.makers import CAPABILITIES
 from tests.poison import run
@@ -29,21 +32,22 @@ SOURCES = (
     ("stripe", Step.COLLECTION),
     ("stripe", Step.REFUND),
     ("local_wallet", Step.PAYOUT),
+    ("bank", Step.PAYOUT),
     ("paystack", Step.PAYOUT),
 )
 
 
-async def _recover(engine: AsyncEngine, **known: Any) -> Report:
+async def _recover(engine: AsyncEngine, said: Answer = PAID, **known: Any) -> Report:
     lists = Lists(**known)
     lists.all_sources = SOURCES
-    return await _recovering(engine, lists).recover(ADA)
+    return await _recovering(engine, lists, said).recover(ADA)
 
 
-def _recovering(engine: AsyncEngine, lists: Lists) -> Recovering:
+def _recovering(engine: AsyncEngine, lists: Lists, said: Answer = PAID) -> Recovering:
     payments = PostgresLostPayments(engine, encode_event, DECIDER)
-    # No list has what a lost payment is made again by, so that no provider is asked.
-    asked: Any = None
-    rebuilding = Rebuilding(asked, PostgresRebuiltPayments(engine, encode_event), CAPABILITIES)
+    found = [one.key for each in lists.known.values() for one in each or ()]
+    providers: Any = Providers(dict.fromkeys(found, said))
+    rebuilding = Rebuilding(providers, PostgresRebuiltPayments(engine, encode_event), CAPABILITIES)
     return Recovering(PostgresMarks(engine), lists, payments, rebuilding, CAPABILITIES)
 
 
@@ -64,7 +68,8 @@ async def test_the_attempt_that_would_be_next_counts_as_sent(engine: AsyncEngine
     payment = await create(engine)
     key = _key(payment, Step.COLLECTION)
 
-    report = await _recover(engine, stripe=[listed(key, provider_reference="pi_1")])
+    pending = replace(PENDING, provider_reference="pi_1")
+    report = await _recover(engine, pending, stripe=[listed(key, provider_reference="pi_1")])
 
     assert report.is_accepted
     assert set(report.goes_on) == {payment.transaction_id}
@@ -82,6 +87,22 @@ async def test_the_payout_that_would_follow_needs_no_person(engine: AsyncEngine)
     )
 
     assert set(report.goes_on) == {payment.transaction_id}
+    assert tuple(await _row(engine, _PAYMENT, payment)) == ("COMPLETED", None)
+
+
+async def test_an_intent_that_another_database_has_sent_counts_as_sent(engine: AsyncEngine) -> None:
+    payment = await create(engine)
+    async with PostgresWork(engine).begin() as transaction:
+        (work,) = await transaction.claim("test", limit=10, lease_seconds=30)
+        await transaction.write([DECIDER.plan(work).change])
+        await transaction.commit()
+    await run(engine, "UPDATE payments SET lease_until = NULL")
+    key = _key(payment, Step.COLLECTION)
+
+    report = await _recover(engine, PENDING, stripe=[listed(key)])
+
+    assert set(report.goes_on) == {payment.transaction_id}
+    assert (await _row(engine, _ATTEMPT, payment)).state == "SENT"
 
 
 OTHERS: dict[str, dict[str, tuple[Step, int]]] = {
@@ -90,30 +111,68 @@ OTHERS: dict[str, dict[str, tuple[Step, int]]] = {
     "a later collection": {"stripe": (Step.COLLECTION, 2)},
     "a refund": {"stripe": (Step.REFUND, 1)},
 }
+STATES = {
+    "a payout by another rail": "ACTION_REQUIRED",
+    "a later payout": "ACTION_REQUIRED",
+    "a later collection": "COLLECTING",
+    "a refund": "REFUNDING",
+}
 
 
-@pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("collected", [False, True])
-async def test_a_payment_with_another_story_is_held_with_that_story(
-    engine: AsyncEngine, name: str, collected: bool
-) -> None:
-    payment = await create(engine)
-    known = {
+def _others(payment: Payment, name: str) -> dict[str, Any]:
+    return {
         provider: [listed(_key(payment, *lost), provider_reference="x_7")]
         for provider, lost in OTHERS[name].items()
     }
-    if collected:
-        collection = listed(_key(payment, Step.COLLECTION), provider_reference="pi_1")
-        known["stripe"] = [*known.get("stripe", []), collection]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_a_payment_with_another_story_is_held_where_that_story_took_it(
+    engine: AsyncEngine, name: str
+) -> None:
+    payment = await create(engine)
+    known = _others(payment, name)
+    collection = listed(_key(payment, Step.COLLECTION), provider_reference="pi_1")
+    known["stripe"] = [*known.get("stripe", []), collection]
 
     report = await _recover(engine, **known)
 
     assert report.is_accepted
     assert set(report.held) == {payment.transaction_id}
-    assert tuple(await _row(engine, _PAYMENT, payment)) == ("CREATED", "operator")
-    assert await _row(engine, _ATTEMPT, payment) is None
+    assert tuple(await _row(engine, _PAYMENT, payment)) == (STATES[name], "recovered")
+    on_record = f"{_ATTEMPT} AND provider_reference = 'x_1' AND moved_minor > 0"
+    assert await _row(engine, on_record, payment)
     logged = "SELECT provider_answer FROM operator_actions WHERE CAST(:id AS uuid) IS NOT NULL"
     assert "x_7" in (await _row(engine, logged, payment)).provider_answer
+
+
+@pytest.mark.parametrize("name", ["a payout by another rail", "a later payout", "a refund"])
+async def test_a_payment_without_its_collection_is_held_and_listed(
+    engine: AsyncEngine, name: str
+) -> None:
+    payment = await create(engine)
+
+    report = await _recover(engine, **_others(payment, name))
+
+    assert not report.is_accepted
+    assert set(report.not_held) == {payment.transaction_id}
+    assert tuple(await _row(engine, _PAYMENT, payment)) == ("CREATED", "recovered")
+
+
+@pytest.mark.parametrize("said", [SILENT, NOT_ASKED])
+async def test_a_payment_is_held_and_listed_until_its_providers_answer(
+    engine: AsyncEngine, said: Answer
+) -> None:
+    payment = await create(engine)
+    await carry(engine)
+    known: dict[str, Any] = {"bank": [listed(_key(payment, Step.PAYOUT, 2))]}
+
+    first = await _recover(engine, said, **known)
+    second = await _recover(engine, **known)
+
+    assert set(first.not_held) == set(second.held) == {payment.transaction_id}
+    assert (first.is_accepted, second.is_accepted) == (False, True)
+    assert tuple(await _row(engine, _PAYMENT, payment)) == ("COMPLETED", "recovered")
 
 
 async def test_a_payment_that_would_expire_by_now_is_held(engine: AsyncEngine) -> None:
@@ -141,11 +200,11 @@ async def test_a_payment_that_nobody_knows_is_listed_and_nothing_is_accepted(
         standing.refuse()
 
 
-async def test_a_payment_that_is_over_is_listed(engine: AsyncEngine) -> None:
+async def test_a_payment_that_a_worker_has_is_listed(engine: AsyncEngine) -> None:
     payment = await create(engine)
-    await carry(engine)
+    await run(engine, "UPDATE payments SET lease_until = now() + interval '1 minute'")
 
-    report = await _recover(engine, paystack=[listed(_key(payment, Step.PAYOUT, 2))])
+    report = await _recover(engine, stripe=[listed(_key(payment, Step.COLLECTION))])
 
     assert not report.is_accepted
     assert set(report.not_held) == {payment.transaction_id}
@@ -177,7 +236,10 @@ async def test_a_digest_of_a_payment_is_named_by_what_else_it_lost(engine: Async
 async def test_it_may_be_done_again(engine: AsyncEngine) -> None:
     held, gone_on = await create(engine), await create(engine)
     known: dict[str, Any] = {
-        "stripe": [listed(_key(gone_on, Step.COLLECTION)), listed(lost_key())],
+        "stripe": [
+            *(listed(_key(one, Step.COLLECTION)) for one in (held, gone_on)),
+            listed(lost_key()),
+        ],
         "paystack": [listed(_key(held, Step.PAYOUT, 2))],
     }
 
@@ -185,7 +247,9 @@ async def test_it_may_be_done_again(engine: AsyncEngine) -> None:
     second = await _recover(engine, **known)
 
     assert set(first.goes_on) == {gone_on.transaction_id}
-    assert set(second.held) == set(first.held) == {held.transaction_id}
+    assert set(first.held) == {held.transaction_id}
+    assert not second.held
+    assert tuple(await _row(engine, _PAYMENT, held)) == ("ACTION_REQUIRED", "recovered")
     assert second.unknown.keys() == first.unknown.keys()
 
 

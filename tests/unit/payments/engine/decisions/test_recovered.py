@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.decisions.decider import Decider
-from services.payments.engine.decisions.forced import PayoutNotForceable, check_forceable
-from services.payments.model.attempt import AttemptState, Step
-from services.payments.model.payment import State
+from services.payments.engine.decisions.facts import Work
+from services.payments.engine.decisions.forced import (
+    PayoutNotForceable,
+    PayoutStillOpen,
+    check_forceable,
+)
+from services.payments.model.attempt import SUCCEEDED_LATE, AttemptState, Step
+from services.payments.model.payment import Failure, PaymentBusy, State
 from services.shared.recipients import NO_RECIPIENT
-from tests.makers import CAPABILITIES, make_attempt, make_work
+from tests.makers import ADA, CAPABILITIES, make_attempt, make_work
 
 DECIDER = Decider(CAPABILITIES, spread=lambda: 0.5)
 
@@ -48,4 +54,21 @@ def test_no_offramp_is_chosen_for_nobody() -> None:
     work = replace(work, payment=replace(work.payment, recipient=NO_RECIPIENT))
 
     with pytest.raises(PayoutNotForceable):
+        check_forceable(work, CAPABILITIES)
+
+
+def _with_lost_refund(state: State) -> Work:
+    work = make_work(state, AttemptState.FAILED)
+    late = Failure(code=SUCCEEDED_LATE, message="made in a time that the database had lost")
+    refund = make_attempt(work.payment, Step.REFUND, AttemptState.FAILED, failure=late)
+    return replace(work, earlier=(refund,))
+
+
+@pytest.mark.parametrize("state", [State.ACTION_REQUIRED, State.RETURNED])
+def test_nothing_is_paid_out_while_a_lost_refund_may_have_moved(state: State) -> None:
+    work = _with_lost_refund(state)
+
+    with pytest.raises(PaymentBusy):
+        correct(work, ADA)
+    with pytest.raises(PayoutStillOpen):
         check_forceable(work, CAPABILITIES)
