@@ -1,5 +1,6 @@
 """Every verb that two people can agree on, by every pair of credentials: it is done where two
-people have them, and the use case and the table's own check agree about that in each case."""
+people have them, and the use case and the table's own check agree about that in each case. One verb
+meets every pair here and the others a few; with `--long` all of them."""
 
 import random
 from collections.abc import Mapping
@@ -58,7 +59,8 @@ CREDENTIALS = (
     ("kim", CredentialKind.OPERATOR_TOKEN, "https://idp.example#2", "kim of finance"),
     ("lee", CredentialKind.OPERATOR_TOKEN, "https://other.example#2", "lee"),
 )
-PAIRS = tuple(product(CREDENTIALS, repeat=2))
+# Two credentials of one person, and two people.
+FEW = (CREDENTIALS[0], CREDENTIALS[4], CREDENTIALS[5])
 
 
 def operator(kind: CredentialKind, credential_id: str, name: str) -> Operator:
@@ -165,12 +167,14 @@ async def target_of(engine: AsyncEngine, verb: Action) -> str:
 
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_verb_is_done_by_two_people_and_by_no_two_credentials_of_one(
-    verb: Action, engine: AsyncEngine
+    verb: Action, engine: AsyncEngine, *, is_long: bool
 ) -> None:
+    meets_all = is_long or verb is Action.RELEASE_HOLD
+    pairs = tuple(product(CREDENTIALS if meets_all else FEW, repeat=2))
     wrapped = Wrapped(engine)
     target = await target_of(engine, verb)
     wrong, done = [], 0
-    for one, other in PAIRS:
+    for one, other in pairs:
         proposer, approver = operator(*one[1:]), operator(*other[1:])
         proposal = await wrapped.proposing.propose(proposer, draft(verb, target))
         takes = await database_takes(engine, proposal, approver)
@@ -187,7 +191,7 @@ async def test_a_verb_is_done_by_two_people_and_by_no_two_credentials_of_one(
             wrong.append((one, other, is_done, takes))
 
     assert not wrong
-    assert done == sum(one[0] != other[0] for one, other in PAIRS)
+    assert done == sum(one[0] != other[0] for one, other in pairs)
     counted = "SELECT count(*) FROM proposals WHERE state = 'APPROVED'"
     assert await rows(engine, counted) == [(done,)]
 
