@@ -29,13 +29,18 @@ def doubles(lines: Mapping[str, Sequence[BookLine]]) -> Iterator[str]:
         charges = [line for line in found if line.effect == "charge_succeeded"]
         live = [one for one in payouts(found) if one.live]
         charged = sum(line.amount_minor for line in charges)
-        back = sum(line.amount_minor for line in given_back(found))
+        parts = Counter(line.amount_minor for line in given_back(found))
+        back = sum(amount * times for amount, times in parts.items())
         if len(charges) > 1:
             yield f"{reference}: charged {len(charges)} times"
         if len(live) > 1:
             yield f"{reference}: paid {len(live)} times, {[(o.provider, o.key) for o in live]}"
         if back > charged:
             yield f"{reference}: {back} refunded of {charged}"
+        # No client asks for two parts of the same size.
+        for amount, times in parts.items():
+            if times > 1:
+                yield f"{reference}: {amount} refunded {times} times"
         if live and back:
             yield f"{reference}: paid, and {back} refunded"
 

@@ -55,13 +55,17 @@ class Result:
     # Requests that an older database has answered or taken before it was recovered.
     taken: list[str] = field(default_factory=list)
     doubles: list[str] = field(default_factory=list)
-    # Payments that a repeated request has made once more.
+    # Orders whose repeated request was not answered with the payment that it had made.
     made_again: list[str] = field(default_factory=list)
     # Amounts at providers that are on no account, and that no hold explains.
     off_account: list[str] = field(default_factory=list)
+    # Payments that did not come to rest.
+    stuck: list[str] = field(default_factory=list)
     # Payments that providers have and the recovered database does not.
     strangers: Sequence[str] = ()
-    held: Sequence[str] = ()
+    # Payments on hold after the recovery, and after a person has released them all.
+    held: int = 0
+    still_held: Sequence[str] = ()
     report: str = ""
     verify_code: int = 0
     verified: str = ""
@@ -69,7 +73,8 @@ class Result:
     @property
     def faults(self) -> list[str]:
         """All that must not be."""
-        return [*self.taken, *self.doubles, *self.made_again, *self.off_account]
+        wrong = [*self.taken, *self.doubles, *self.made_again, *self.off_account, *self.stuck]
+        return [*wrong, *(f"{one} is unknown here" for one in self.strangers)]
 
     def __str__(self) -> str:
         return (
@@ -77,6 +82,6 @@ class Result:
             f"{self.noticed_running_seconds:.1f} s running and {self.noticed_start_seconds:.1f} s "
             f"from the start; {len(self.taken)} taken, {len(self.doubles)} doubles, "
             f"{len(self.made_again)} made again, {len(self.off_account)} off account; "
-            f"{len(self.held)} held, {len(self.strangers)} unknown; "
+            f"{self.held} held, {len(self.still_held)} still; {len(self.strangers)} unknown; "
             f"verify {self.verify_code}"
         )

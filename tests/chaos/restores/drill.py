@@ -6,11 +6,10 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import asyncpg
@@ -32,11 +31,14 @@ from tests.chaos.run import webhook_secrets
 from tests.chaos.sweep import verify
 from tests.polling import until
 
-# It has many operations of the lost time, still lists them, and answers nothing else.
-AWAY: Mapping[str, Any] = {
-    "local_wallet": {"brownout": {"probability": 1, "steps": ["look_up", "send"]}}
-}
-NOTICED_SECONDS = 60.0
+# It has many operations of the lost time. First it answers nothing; then it lists them, and answers
+# nothing else.
+_ASKED = ("look_up", "send")
+AWAY, LISTING = (
+    {"local_wallet": {"brownout": {"probability": 1, "steps": [*steps]}}}
+    for steps in ((*_ASKED, "list_all"), _ASKED)
+)
+NOTICED_SECONDS, REST_SECONDS = 60.0, 90.0
 WORKER = "worker-1"
 # The corridor with a time in which a payment is charged and not yet paid out.
 WINDOW, WINDOW_MINUTES = "us-mx.toml", 30
@@ -74,6 +76,7 @@ class Drill:
         self._orders = Orders(mesh, http, cell.each)
         self._hostile = Hostile(random.Random(0), webhook_secrets(mesh.plan.credentials))
         self._events: Sequence[books.InboxEvent] = ()
+        self._stuck: set[str] = set()
         self._result = Result(cell=cell)
 
     async def run(self) -> Result:
@@ -81,6 +84,8 @@ class Drill:
         await self._live()
         await self._lose()
         await self._recover()
+        # At once, while the engine still asks providers about what it has not known.
+        await self._repeat()
         await self._rest("recovered")
         await books.let_time_pass(self._mesh.owner_url)
         await self._rest("time has passed")
@@ -88,6 +93,11 @@ class Drill:
             await self._replay(is_taken=True)
         await self._repeat()
         await self._rest("repeated")
+        await self._release()
+        await self._repeat()
+        await self._rest("released")
+        await self._repeat()
+        await self._rest("repeated again")
         await self._check()
         return self._result
 
@@ -170,9 +180,11 @@ class Drill:
 
     async def _recover(self) -> None:
         if self._cell.providers is Providers.ONE_AWAY:
-            code, words = await self._verb("start")
-            if code == 0 or "Accepted" in words:
-                self._result.taken.append(f"recovered without one: {words}")
+            for faults in (AWAY, LISTING):
+                await set_faults(self._mesh, faults)
+                code, words = await self._verb("start")
+                if code == 0 or "Accepted" in words:
+                    self._result.taken.append(f"recovered without one: {words}")
             await set_faults(self._mesh, {provider: {} for provider in AWAY})
         code, self._result.report = await self._verb("start")
         if code != 0:
@@ -199,14 +211,34 @@ class Drill:
         return process.returncode or 0, output.decode()
 
     async def _rest(self, phase: str) -> None:
-        rest = await watch.until_rest(self._mesh.owner_url, phase)
-        assert rest.is_reached, f"{self._cell}, {phase}: {rest}"
+        """Waits until nothing is left to do; payments that do not come to rest are a fault."""
+        rest = await watch.until_rest(
+            self._mesh.owner_url, phase, self._stuck, limit_seconds=REST_SECONDS
+        )
+        self._stuck |= {*rest.stuck}
+        if not rest.is_reached:
+            self._result.stuck.append(f"{phase}: {rest.last} {rest.stuck}")
+
+    async def _release(self) -> None:
+        """A person ends every hold. The engine goes on by what providers say, and does nothing
+        again even where that person has looked at nothing."""
+        held = await self._held()
+        self._result.held = len(held)
+        await asyncio.gather(*(self._orders.release(one) for one in held))
+
+    async def _held(self) -> Sequence[str]:
+        connection = await asyncpg.connect(self._mesh.owner_url)
+        try:
+            rows = await connection.fetch("SELECT id FROM payments WHERE hold_reason IS NOT NULL")
+        finally:
+            await connection.close()
+        return [books.public_id("pay", row["id"]) for row in rows]
 
     async def _repeat(self) -> None:
         for order, call, answered in await self._orders.repeat(self._orders.all):
-            is_other = answered.payment_id not in ("", order.transaction_id)
-            if call is order.create and is_other:
-                self._result.made_again.append(f"{order.reference}: {answered.payment_id}")
+            if call is order.create and answered.payment_id != order.transaction_id:
+                said = answered.payment_id or f"{answered.status} {answered.reason}"
+                self._result.made_again.append(f"{order.reference}: {said}")
 
     async def _check(self) -> None:
         facts = await gather(
@@ -219,7 +251,7 @@ class Drill:
         names = {one.transaction_id: one.reference for one in self._orders.all}
         self._result.doubles = list(doubles(by_order(facts.book, names)))
         self._result.strangers = strangers(facts)
-        self._result.held = [case.id for case in facts.cases if case.payment.hold_reason]
+        self._result.still_held = await self._held()
         self._result.off_account = list(off_account(facts))
         code, recomputed = await verify(self._mesh)
         unknown, compared = await self._verb("compare")

@@ -12,11 +12,13 @@ import aiohttp
 import asyncpg
 
 from services.shared.beside import beside
+from services.shared.well_known import SANDBOX_OPERATORS
 from tests.chaos import books
 from tests.chaos.client import Call, Client
 from tests.chaos.clients import PAYMENTS
 from tests.chaos.history import OK, Record
 from tests.chaos.mesh import ChaosMesh
+from tests.chaos.operators import ADMIN
 from tests.polling import until
 
 # In the lost time payouts fail here for want of balance, so that another rail pays.
@@ -33,6 +35,10 @@ class Since(StrEnum):
     CANCEL = "cancel"
     COMPLETION = "completion"
     RETURN = "return"
+    # The cancel comes when the payout is under way, and is refused.
+    LATE_CANCEL = "late cancel"
+    PART_REFUND = "part refund"
+    CORRECTION = "correction"
 
 
 # Where they are paid, each by another provider first.
@@ -43,10 +49,13 @@ CURRENCIES = {
     Since.CANCEL: ("MXN",),
     Since.COMPLETION: ("GBP", "INR"),
     Since.RETURN: ("BRL",),
+    Since.LATE_CANCEL: ("INR", "KES"),
+    Since.PART_REFUND: ("BRL",),
+    Since.CORRECTION: ("INR",),
 }
-# These were paid out before the backup, and of some the payout has come back; the others wait for
-# the worker.
-BEGUN = (Since.NOTHING, Since.REFUND, Since.RETURN)
+# These were paid out before the backup, and of some the payout has come back or its recipient was
+# refused; the others wait for the worker.
+BEGUN = (Since.NOTHING, Since.REFUND, Since.RETURN, Since.PART_REFUND, Since.CORRECTION)
 LOOK_SECONDS = 0.2
 
 
@@ -101,12 +110,18 @@ class Orders:
             "destination_currency": currency,
             "reference": name,
         }
+        if since is Since.CORRECTION:
+            body["recipient"] = _recipient("Asha Refused")
         call = Call(f="create", method="POST", path=PAYMENTS, body=body, key=name.replace(" ", "-"))
         return Order(since, is_lost, call)
 
     async def begun(self, orders: Sequence[Order]) -> None:
         """They have come as far as they are before what happens to them."""
-        begin = {Since.REFUND: self.returned}
+        begin = {
+            Since.REFUND: self.returned,
+            Since.PART_REFUND: self.returned,
+            Since.CORRECTION: self.refused,
+        }
         async with beside(self._look_on):
             each = (begin.get(one.since, self.completed)(one) for one in orders)
             await asyncio.gather(*each)
@@ -120,13 +135,24 @@ class Orders:
         """Every client repeats every request, in its order."""
 
         async def one(order: Order) -> list[tuple[Order, Call, Record]]:
-            return [(order, call, await self.send(call)) for call in (order.create, *order.later)]
+            return [
+                (order, call, await self._insist(call)) for call in (order.create, *order.later)
+            ]
 
         return [each for found in await asyncio.gather(*map(one, orders)) for each in found]
 
     async def send(self, call: Call) -> Record:
         """The answer."""
         return await self._http.send(call, "client")
+
+    async def release(self, transaction_id: str) -> None:
+        """An operator ends its hold."""
+        url = f"{self._mesh.plan.urls['operators']}{ADMIN}/payments/{transaction_id}:release"
+        key = next(iter(SANDBOX_OPERATORS.values()))
+        await self._insist(Call(
+            f="operate", method="POST", path=url, body={"note": "a drill"},
+            headers={"authorization": f"Bearer {key}"},
+        ))  # fmt: skip
 
     async def nothing(self, order: Order) -> None:
         """Nothing happens."""
@@ -137,14 +163,33 @@ class Orders:
 
     async def refunded(self, order: Order) -> None:
         """Its payout has come back, and the merchant gives the money back."""
-        if order.is_lost:
-            await self.returned(order)
-        path = f"{PAYMENTS}/{order.transaction_id}/refunds"
-        await self._later(order, Call(
-            f="refund", method="POST", path=path, body={"full": True},
-            key=f"{order.create.key}-refund",
-        ))  # fmt: skip
+        await self._refund(order, {"full": True})
         await self._until(order, "REFUNDED")
+
+    async def partly_refunded(self, order: Order) -> None:
+        """The same, of a part."""
+        await self._refund(order, {"amount_usd": "40.00", "ends_payout": True})
+        await self._until(order, "PARTLY_REFUNDED")
+
+    async def refused(self, order: Order) -> None:
+        """Its recipient cannot be paid."""
+        await self._until(order, "ACTION_REQUIRED")
+
+    async def corrected(self, order: Order) -> None:
+        """Its recipient could not be paid, and the merchant names another one."""
+        await self.refused(order)
+        await self._later(order, Call(
+            f="correct", method="POST", path=f"{PAYMENTS}/{order.transaction_id}:correct",
+            body={"recipient": _recipient("Asha Example")}, key=f"{order.create.key}-correct",
+        ))  # fmt: skip
+        await self._until(order, "COMPLETED")
+
+    async def cancelled_late(self, order: Order) -> None:
+        """It is paid out, and the merchant cancels too late."""
+        await self._until(order, "COMPLETED")
+        path = f"{PAYMENTS}/{order.transaction_id}:cancel"
+        call = Call(f="cancel", method="POST", path=path, body={})
+        await self._later(order, call, refused_as="PAYMENT_NOT_CANCELLABLE")
 
     async def cancelled(self, order: Order) -> None:
         """The payer is charged, and the merchant cancels within the window."""
@@ -164,15 +209,26 @@ class Orders:
             assert answer.ok, await answer.text()
         await self._until(order, "RETURNED")
 
-    async def _later(self, order: Order, call: Call) -> None:
+    async def _refund(self, order: Order, body: Mapping[str, Any]) -> None:
+        if order.is_lost:
+            await self.returned(order)
+        await self._later(order, Call(
+            f="refund", method="POST", path=f"{PAYMENTS}/{order.transaction_id}/refunds",
+            body=body, key=f"{order.create.key}-refund",
+        ))  # fmt: skip
+
+    async def _later(self, order: Order, call: Call, *, refused_as: str = "") -> None:
+        answered = await self._insist(call)
+        assert (answered.type == OK, answered.reason) == (not refused_as, refused_as), answered
+        order.later.append(call)
+
+    async def _insist(self, call: Call) -> Record:
         """Asks until a worker does not have the payment."""
 
         async def ask() -> Record:
             return await self.send(call)
 
-        answered = await until(ask, lambda one: one.reason != "PAYMENT_BUSY")
-        assert answered.type == OK, answered
-        order.later.append(call)
+        return await until(ask, lambda one: one.reason != "PAYMENT_BUSY")
 
     async def _until(self, order: Order, state: str) -> None:
         async def look() -> str:
@@ -199,7 +255,14 @@ _HAPPENS: dict[Since, Callable[[Orders, Order], Awaitable[None]]] = {
     Since.CANCEL: Orders.cancelled,
     Since.COMPLETION: Orders.completed,
     Since.RETURN: Orders.returned,
+    Since.LATE_CANCEL: Orders.cancelled_late,
+    Since.PART_REFUND: Orders.partly_refunded,
+    Since.CORRECTION: Orders.corrected,
 }
+
+
+def _recipient(holder: str) -> Mapping[str, Any]:
+    return {"wallet": {"holder_name": holder, "wallet_id": "wallet-0123456789ab"}}
 
 
 async def set_faults(mesh: ChaosMesh, modes: Mapping[str, Any]) -> None:
