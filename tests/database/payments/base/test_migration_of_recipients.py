@@ -5,23 +5,26 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments.model.payment import Payment
+from services.payments.model.principal import MerchantId
 from services.payments.orders.store.payments import PostgresPayments
 from services.providers.adapters.flutterwave import translate as flutterwave
 from services.providers.adapters.local_wallet import translate as local_wallet
 from services.providers.adapters.paystack import translate as paystack
 from services.shared.recipients import Recipient
-from tests.conftest import ROOT, Database
+from tests.conftest import ROOT, Database, new_database, new_engine
 from tests.makers import make_new_payment, make_quote, make_terms
 from tests.poison import rows, run
+from tests.servers import PrivateCluster
 
 Sent = tuple[str, str, str]
-NOBODY = {"account": "", "bank_code": "", "name": ""}
 
 
 def _by_flutterwave(recipient: Recipient, currency: str) -> Sent | None:
@@ -85,34 +88,68 @@ def _migrate(database: Database, *words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-async def _kept(
-    database: Database, engine: AsyncEngine, offramp: str, currency: str, old: dict[str, Any]
-) -> PostgresPayments:
-    """A store with one payment whose recipient was of the old form, and has been migrated."""
-    store = PostgresPayments(engine)
-    quote = make_quote(terms=make_terms(currency=currency))
-    await store.create([make_new_payment(quote=quote, offramp=offramp)])
-    _migrate(database, "downgrade", "0017")
-    statement = "UPDATE payments SET recipient = CAST(:old AS jsonb)"
-    await run(engine, statement, old=json.dumps(old))
-    _migrate(database, "upgrade", "head")
-    return store
+@dataclass(frozen=True)
+class Old:
+    """A payment with a recipient of the old form."""
+
+    offramp: str
+    currency: str
+    recipient: tuple[tuple[str, str], ...]
+    merchant_id: str = "sandbox"
 
 
-async def _only(engine: AsyncEngine, store: PostgresPayments) -> Any:
-    [(merchant_id, payment_id)] = await rows(engine, "SELECT merchant_id, id FROM payments")
-    return await store.get(merchant_id, payment_id)
+def _given(sent: Sent) -> tuple[tuple[str, str], ...]:
+    return tuple(zip(("account", "bank_code", "name"), sent, strict=True))
+
+
+NOBODY = _given(("", "", ""))
+UNKNOWN_FORM = Old("local_wallet", "NGN", (("words", "Ada Lovelace"),))
+EVERY = (
+    *(Old(offramp, currency, _given(sent)) for offramp, currency, sent in GIVEN),
+    *(Old(offramp, currency, NOBODY) for offramp, currency, _ in TESTS),
+    *(Old(offramp, "NGN", NOBODY, "acme") for offramp in OFFRAMPS),
+    UNKNOWN_FORM,
+)
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """All of them, migrated together."""
+
+    engine: AsyncEngine
+    ids: Mapping[Old, UUID]
+
+    async def payment(self, old: Old) -> Payment:
+        kept = await PostgresPayments(self.engine).get(MerchantId(old.merchant_id), self.ids[old])
+        assert kept is not None
+        return kept
+
+
+@pytest.fixture(scope="module")
+async def migrated(cluster: PrivateCluster) -> AsyncIterator[Migrated]:
+    async with new_database(cluster) as database, new_engine(database) as engine:
+        await run(engine, "INSERT INTO merchants (id, display_name) VALUES ('acme', 'Acme')")
+        ids = {old: await _created(engine, old) for old in EVERY}
+        _migrate(database, "downgrade", "0017")
+        statement = "UPDATE payments SET recipient = CAST(:old AS jsonb) WHERE id = :id"
+        for old, payment_id in ids.items():
+            await run(engine, statement, old=json.dumps(dict(old.recipient)), id=payment_id)
+        _migrate(database, "upgrade", "head")
+        yield Migrated(engine, ids)
+
+
+async def _created(engine: AsyncEngine, old: Old) -> UUID:
+    quote = make_quote(terms=make_terms(currency=old.currency), merchant_id=old.merchant_id)
+    new = make_new_payment(quote=quote, merchant_id=old.merchant_id, offramp=old.offramp)
+    await PostgresPayments(engine).create([new])
+    return new.payment.id
 
 
 @pytest.mark.parametrize(("offramp", "currency", "sent"), GIVEN)
 async def test_a_recipient_that_was_given_is_sent_as_before(
-    database: Database, engine: AsyncEngine, offramp: str, currency: str, sent: Sent
+    migrated: Migrated, offramp: str, currency: str, sent: Sent
 ) -> None:
-    account, bank_code, name = sent
-    old = {"account": account, "bank_code": bank_code, "name": name}
-    store = await _kept(database, engine, offramp, currency, old)
-
-    payment = await _only(engine, store)
+    payment = await migrated.payment(Old(offramp, currency, _given(sent)))
 
     assert OFFRAMPS[offramp](payment.recipient, currency) == sent
     assert not payment.recipient_is_example
@@ -120,11 +157,9 @@ async def test_a_recipient_that_was_given_is_sent_as_before(
 
 @pytest.mark.parametrize(("offramp", "currency", "sent"), TESTS)
 async def test_the_test_account_of_a_sandbox_is_sent_as_before(
-    database: Database, engine: AsyncEngine, offramp: str, currency: str, sent: Sent
+    migrated: Migrated, offramp: str, currency: str, sent: Sent
 ) -> None:
-    store = await _kept(database, engine, offramp, currency, NOBODY)
-
-    payment = await _only(engine, store)
+    payment = await migrated.payment(Old(offramp, currency, NOBODY))
 
     assert OFFRAMPS[offramp](payment.recipient, currency) == sent
     assert payment.recipient_is_example
@@ -132,28 +167,17 @@ async def test_the_test_account_of_a_sandbox_is_sent_as_before(
 
 @pytest.mark.parametrize("offramp", OFFRAMPS)
 async def test_outside_a_sandbox_a_payment_that_named_nobody_stays_unpayable(
-    database: Database, engine: AsyncEngine, offramp: str
+    migrated: Migrated, offramp: str
 ) -> None:
-    store = PostgresPayments(engine)
-    await run(engine, "INSERT INTO merchants (id, display_name) VALUES ('acme', 'Acme')")
-    quote = make_quote(merchant_id="acme")
-    await store.create([make_new_payment(quote=quote, merchant_id="acme", offramp=offramp)])
-    _migrate(database, "downgrade", "0017")
-    statement = "UPDATE payments SET recipient = CAST(:old AS jsonb)"
-    await run(engine, statement, old=json.dumps(NOBODY))
-    _migrate(database, "upgrade", "head")
-
-    payment = await _only(engine, store)
+    payment = await migrated.payment(Old(offramp, "NGN", NOBODY, "acme"))
 
     assert OFFRAMPS[offramp](payment.recipient, "NGN") is None
     assert not payment.recipient_is_example
 
 
-async def test_a_row_of_no_known_form_is_left_alone(
-    database: Database, engine: AsyncEngine
-) -> None:
-    await _kept(database, engine, "local_wallet", "NGN", {"words": "Ada Lovelace"})
+async def test_a_row_of_no_known_form_is_left_alone(migrated: Migrated) -> None:
+    statement = "SELECT recipient FROM payments WHERE id = :id"
 
-    kept = await rows(engine, "SELECT recipient FROM payments")
+    kept = await rows(migrated.engine, statement, id=migrated.ids[UNKNOWN_FORM])
 
     assert kept == [({"words": "Ada Lovelace"},)]
