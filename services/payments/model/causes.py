@@ -123,6 +123,8 @@ class Cause(StrEnum):
     ATTEMPT_RESOLVED = "attempt_resolved"
     # The database had lost the payment, and it was made again by what providers have.
     PAYMENT_RECOVERED = "payment_recovered"
+    # It had lost only steps of it, which are on record again.
+    STEP_RECOVERED = "step_recovered"
     # Two operators have agreed on a posting.
     ADJUSTED = "adjusted"
     # An operator has a step tried again that kept breaking down.

@@ -79,13 +79,18 @@ def never_left(attempt: Attempt) -> Attempt:
 
 
 def put_on_record(
-    payment: Payment, attempt: Attempt, actor: str, before: Attempt | None = None
+    payment: Payment,
+    attempt: Attempt,
+    actor: str,
+    *,
+    before: Attempt | None = None,
+    cause: Cause = Cause.PAYMENT_RECOVERED,
 ) -> Change:
     """The attempt as it is from now on, whose money stands on suspense."""
     moved = f"{attempt.moved} {attempt.moved.currency}" if attempt.moved else ""
     noted, event = payment.noted(
         actor=actor,
-        cause=Cause.PAYMENT_RECOVERED,
+        cause=cause,
         provider=attempt.provider,
         key=attempt.key,
         provider_reference=attempt.provider_reference,

@@ -134,7 +134,8 @@ class _TakingUp:
         elif self.payment.state is State.REFUNDING:
             self._put(Step.COLLECTION)
             self._put(Step.PAYOUT)
-            self._refund()
+            if goes_back:
+                self._refund()
         else:
             self._go_on(goes_back=bool(goes_back))
 
@@ -301,7 +302,7 @@ class _TakingUp:
             Change(payment=payment, before=self.payment, lease_token=0),
             own.amount,
             actor=self._actor,
-            cause=Cause.PAYMENT_RECOVERED,
+            cause=Cause.STEP_RECOVERED,
             provider=own.provider,
             key=own.key,
         )
@@ -321,7 +322,8 @@ class _TakingUp:
 
     def _note(self, attempt: Attempt) -> None:
         before = self._known.get((attempt.step, attempt.number))
-        self._add(put_on_record(self.payment, attempt, self._actor, before))
+        cause = Cause.STEP_RECOVERED
+        self._add(put_on_record(self.payment, attempt, self._actor, before=before, cause=cause))
 
     def _move(
         self,
@@ -330,7 +332,7 @@ class _TakingUp:
         postings: Callable[[Payment], tuple[Posting, ...]] | None = None,
     ) -> None:
         before = self.payment
-        cause = Cause.PAYMENT_RECOVERED
+        cause = Cause.STEP_RECOVERED
         facts = {"key": attempt.key, "provider": attempt.provider} if attempt else {}
         payment, event = before.moved(to, actor=self._actor, cause=cause, **facts)
         posted = postings(payment) if postings else ()

@@ -139,6 +139,7 @@ async def test_a_payment_with_another_story_is_held_where_that_story_took_it(
 
     assert report.is_accepted
     assert set(report.held) == {payment.transaction_id}
+    assert report.explained.transaction_ids == ()
     assert tuple(await _row(engine, _PAYMENT, payment)) == (STATES[name], "recovered")
     on_record = f"{_ATTEMPT} AND provider_reference = 'x_1' AND moved_minor > 0"
     assert await _row(engine, on_record, payment)
