@@ -1,8 +1,8 @@
 """The pages of one thing: a payment with all that is on record about it, and a proposal with its
 payload."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
@@ -24,6 +24,8 @@ class Part:
     title: str
     columns: Sequence[Column]
     row_verbs: Sequence[str] = ()
+    # The fields that these verbs need and its records lack.
+    of: Mapping[str, str] = field(default_factory=dict)
 
 
 HISTORY = Part(
@@ -145,6 +147,7 @@ PARTS = (
             Column("Delivered", "delivered_at", "instant"),
         ),
         ("requeue", "discard", "replay-delivery"),
+        {"requeue_refusal": ""},
     ),
     Part("proposals", "Proposals", PROPOSALS.columns),
     Part("actions", "Actions of operators", ACTIONS.columns),

@@ -71,6 +71,7 @@ def dead_letters(now: datetime, request: Mapping[str, Any]) -> Any:
             "reason": "step_failed",
             "attempts": 12,
             "last_error": "ZeroDivisionError at services/payments/engine/decisions/table.py:41",
+            "requeue_refusal": "DEAD_LETTER_UNMATCHED" if kind == "ORPHAN" else "",
             **(_ORPHAN if kind == "ORPHAN" else {}),
             "set_aside_at": now - timedelta(days=2, hours=5),
         }

@@ -1,6 +1,5 @@
 """Dead letters of a whole mesh, requeued and discarded in Chromium, until the effect is on the
-payment's page. Events that merchants never took are among the verbs on deliveries. A row that
-cannot be read has to be damaged first: its verbs are tried in the ring `wire`."""
+payment's page. Events that merchants never took are among the verbs on deliveries."""
 
 import asyncio
 import json
@@ -18,6 +17,7 @@ from services.payments.model.attempt import Answer, Outcome
 from services.shared.ids import decode_id, new_id
 from tests.browser.operators import PATIENCE_MILLISECONDS, Operator, row_of
 from tests.e2e.conftest import Mesh, Rest, owner_url
+from tests.polling import until
 
 _EVENT = """
     INSERT INTO webhook_inbox (provider, event_id, merchant_id, payment_id, event_type, step,
@@ -38,6 +38,10 @@ SET_ASIDE: Mapping[str, str] = {
     "INBOX": _EVENT.format(merchant="'sandbox'", state="'SET_ASIDE'"),
     "ORPHAN": _EVENT.format(merchant="NULL", state="'UNMATCHED'"),
 }
+
+
+# The kind of a row that cannot be read: nothing sets it aside, somebody has to meet it.
+DAMAGED = "UNREADABLE"
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ async def set_aside(mesh: Mesh, rest: Rest, kind: str) -> Letter:
 
 
 def test_each_kind_of_dead_letter_is_driven_here_or_as_said_above() -> None:
-    assert {*SET_ASIDE, "OUTBOX", "UNREADABLE"} == LETTERS.keys()
+    assert {*SET_ASIDE, DAMAGED, "OUTBOX"} == LETTERS.keys()
 
 
 @pytest.mark.parametrize(
@@ -95,10 +99,16 @@ async def test_an_event_of_no_payment_cannot_be_requeued_and_is_discarded(
 ) -> None:
     letter = await set_aside(mesh, rest, "ORPHAN")
     await ada.open("/dead-letters?kind=ORPHAN")
-    await ada.begin("Requeue", row_of(ada, letter.text))
+    row = row_of(ada, letter.text)
+    await expect(row).to_contain_text("payment_unknown")
+    await expect(row.get_by_role("link", name="Requeue")).to_have_count(0)
+    name = await row.get_by_role("rowheader").text_content()
+
+    await ada.open(f"/do/requeue?dead_letter_id={name}")
     await ada.fill({"Note": "once more"})
     await ada.main.get_by_role("button", name="Requeue now").click()
-    await expect(ada.main).to_contain_text("DEAD_LETTER_NOT_FOUND")
+    await expect(ada.main).to_contain_text("DEAD_LETTER_UNMATCHED")
+    await expect(ada.main).to_contain_text("discard it")
     # The browser says that it was refused.
     ada.complaints.clear()
 
@@ -106,3 +116,65 @@ async def test_an_event_of_no_payment_cannot_be_requeued_and_is_discarded(
     await ada.carry_out("Discard", {"Note": "not ours"}, row_of(ada, letter.text))
 
     await expect(row_of(ada, letter.text)).to_have_count(0)
+
+
+async def damage(mesh: Mesh, letter: Letter, state: str) -> None:
+    """Gives the collection's attempt of the payment this state, which may be none."""
+    owner = await asyncpg.connect(owner_url(mesh))
+    await owner.execute(
+        "UPDATE attempts SET state = $2 WHERE payment_id = $1 AND step = 'collection'",
+        decode_id("pay", letter.text),
+        state,
+    )
+    await owner.close()
+
+
+async def completed(rest: Rest) -> Letter:
+    """A payment that is over, so that no worker reads its rows."""
+    made = await rest.create()
+    transaction_id = str(made["transaction_id"])
+    await rest.wait(transaction_id, {"COMPLETED"})
+    return Letter(f"/payments/{transaction_id}", transaction_id)
+
+
+async def test_a_row_that_cannot_be_read_is_discarded_by_one_and_another_requeued_once_repaired(
+    ada: Operator, grace: Operator, rest: Rest, mesh: Mesh
+) -> None:
+    forgotten, repaired = [await completed(rest) for _ in range(2)]
+    for letter in (forgotten, repaired):
+        await damage(mesh, letter, "LOST")
+        await ada.open(letter.payment)
+        await expect(ada.main).to_contain_text("Rows that cannot be read are in: attempts")
+        await seen(ada, letter)
+    row = row_of(ada, forgotten.text)
+    await expect(row).to_contain_text("row_unreadable")
+    await expect(row).to_contain_text("attempts")
+
+    await ada.carry_out("Discard", {"Note": "a test of the disk"}, row)
+    await expect(row_of(ada, forgotten.text)).to_have_count(0)
+
+    await grace.open(f"/dead-letters?kind={DAMAGED}")
+    await grace.begin("Requeue", row_of(grace, repaired.text))
+    await grace.fill({"Note": "is it well?"})
+    await grace.main.get_by_role("button", name="Requeue now").click()
+    await expect(grace.main).to_contain_text("PAYMENT_UNREADABLE")
+    # The browser says that it was refused.
+    grace.complaints.clear()
+    for letter in (forgotten, repaired):
+        await damage(mesh, letter, "SUCCEEDED")
+    await grace.open(f"/dead-letters?kind={DAMAGED}")
+    await grace.carry_out("Requeue", {"Note": "repaired"}, row_of(grace, repaired.text))
+
+    await expect(row_of(grace, repaired.text)).to_have_count(0)
+    await grace.open(repaired.payment)
+    await expect(grace.main).not_to_contain_text("Rows that cannot be read")
+
+
+async def seen(operator: Operator, letter: Letter) -> None:
+    """Awaits the letter on the list, which is written after the page that has met the row."""
+
+    async def listed() -> int:
+        await operator.open(f"/dead-letters?kind={DAMAGED}")
+        return await row_of(operator, letter.text).count()
+
+    await until(listed, bool)

@@ -57,5 +57,7 @@ def _show(letter: Mapping[str, Any]) -> None:
         reference = facts["provider_reference"] or "no reference"
         say(f"  {facts['provider']} {facts['event_id']}, {reference}, key {facts['key'] or 'none'}")
         say(f"  SHA-256 of its bytes {facts['payload_sha256']}")
+    if refusal := letter.get("requeue_refusal"):
+        say(f"  cannot be requeued: {refusal}")
     if letter["last_error"]:
         say(f"  after {letter['attempts']} tries: {letter['last_error']}")

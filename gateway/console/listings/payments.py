@@ -125,7 +125,8 @@ MERCHANTS_TURN = _late(
 DEAD_LETTERS = Listing(
     "/dead-letters",
     "Dead letters",
-    "Steps and events that failed again and again and were set aside, the latest first.",
+    "Steps and events that failed again and again and were set aside, the latest first. An event "
+    "whose payment or attempt is not here can only be discarded: ask its provider first.",
     "ListDeadLetters",
     "dead_letters",
     (
@@ -141,6 +142,7 @@ DEAD_LETTERS = Listing(
         Column("Key", "provider_event.key", "code", is_extra=True),
         Column("SHA-256 of the event", "provider_event.payload_sha256", "code", is_extra=True),
         Column("Last error", "last_error", "long"),
+        Column("Requeue is refused with", "requeue_refusal", "word", is_extra=True),
         Column("Table", "record.table"),
         Column("Row", "record.key"),
     ),

@@ -74,17 +74,19 @@ LETTER_VERBS = (
     Verb(
         "requeue",
         "Requeue",
-        "It is tried again at once, with a new count.",
+        "It is tried again at once, with a new count. A row that could not be read is read again.",
         (NOTE,),
         call="RequeueDeadLetter",
         subject=(DEAD_LETTER_ID,),
         back=_LETTER,
+        only_when={"requeue_refusal": (None,)},
     ),
     Verb(
         "discard",
         "Discard",
         "An event is then never applied or never sent. A step is not dropped: its payment stays on "
-        "hold until a release, or until its outcome is stated.",
+        "hold until a release, or until its outcome is stated. A row that cannot be read stays as "
+        "it is, and is not listed again until it was repaired and fails again.",
         (NOTE,),
         call="DiscardDeadLetter",
         subject=(DEAD_LETTER_ID,),

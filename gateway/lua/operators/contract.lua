@@ -666,6 +666,7 @@ return {
     ["ENDPOINT_ADDRESS_FORBIDDEN"] = { [""] = { ["code"] = 3, ["status"] = 400 } },
     ["ENDPOINTS_EXHAUSTED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["DEAD_LETTER_NOT_FOUND"] = { [""] = { ["code"] = 5, ["status"] = 404 } },
+    ["DEAD_LETTER_UNMATCHED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PAYMENT_NOT_ON_HOLD"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["ATTEMPT_NOT_OPEN"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["PAYMENT_UNREADABLE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },

@@ -30,6 +30,13 @@ class DeadLetterNotFound(NotFound):
     reason = "DEAD_LETTER_NOT_FOUND"
 
 
+class DeadLetterUnmatched(NotAllowedNow):
+    """The event is about a payment, or an attempt, that is not here: there is nothing to try again.
+    Ask its provider, then discard it. Where its payment comes, it is given to it by itself."""
+
+    reason = "DEAD_LETTER_UNMATCHED"
+
+
 class PaymentNotOnHold(NotAllowedNow):
     """The payment does not wait for a person, or not any more."""
 
@@ -178,6 +185,8 @@ class DeadLetter:
     facts: EventFacts | None = None
     # The row that cannot be read, where it is about one.
     record: Record | None = None
+    # Whether nothing could be tried again, because its payment or its attempt is not here.
+    is_unmatched: bool = False
 
     @property
     def transaction_id(self) -> str:

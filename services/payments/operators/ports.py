@@ -163,7 +163,8 @@ class OperatorTransaction(Protocol):
     async def requeue(self, key: LetterKey) -> bool:
         """Has anything but a step tried again; False where it is not set aside.
 
-        Raises PaymentUnreadable where a row that could not be read still cannot.
+        Raises PaymentUnreadable where a row that could not be read still cannot,
+        DeadLetterUnmatched where the payment or the attempt of an orphan is not here.
         """
         ...
 

@@ -118,8 +118,8 @@ class Operating:
         return page, last.id if last else None
 
     async def requeue(self, dead_letter_id: str, operator: Operator) -> OperatorAction:
-        """Has a dead letter tried again. Raises DeadLetterNotFound, ApprovalRequired,
-        PaymentBusy, PaymentUnreadable."""
+        """Has a dead letter tried again. Raises DeadLetterNotFound, DeadLetterUnmatched,
+        ApprovalRequired, PaymentBusy, PaymentUnreadable."""
         action = Action.REQUEUE_DEAD_LETTER
         async with self._trail.attempt(operator, action, dead_letter_id):
             return await self._move_letter(dead_letter_id, operator, action)

@@ -117,6 +117,10 @@ async def test_verbs_and_pages_are_shown_to_those_who_may(
     payments.says("ListDeadLetters", dead_letters=[{"dead_letter_id": "step_1", "kind": "STEP"}])
     page = (await signed_in.get("/dead-letters")).text
     assert "/do/requeue?dead_letter_id=step_1" in page and "/operator-keys" in page
+    orphan = {"dead_letter_id": "orphan_1", "requeue_refusal": "DEAD_LETTER_UNMATCHED"}
+    payments.says("ListDeadLetters", dead_letters=[orphan])
+    page = (await signed_in.get("/dead-letters")).text
+    assert "/do/discard?dead_letter_id=orphan_1" in page and "/do/requeue?" not in page
 
     payments.answers["GetOperator"] = {**OPERATOR, "scopes": ["operate:read"]}
     page = (await signed_in.get("/dead-letters")).text

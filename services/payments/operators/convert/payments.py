@@ -26,6 +26,7 @@ from services.payments.model.principal import Principal
 from services.payments.model.timing import ENDS, Waiting
 from services.payments.operators.domain import (
     DeadLetter,
+    DeadLetterUnmatched,
     EventFacts,
     Kind,
     LetterFilter,
@@ -136,6 +137,7 @@ def write_letter(letter: DeadLetter) -> admin_pb2.DeadLetter:
         record=_write_record(letter.record) if letter.record else None,
         merchant_id=letter.merchant_id,
         provider_event=_write_facts(letter.facts) if letter.facts else None,
+        requeue_refusal=DeadLetterUnmatched.reason if letter.is_unmatched else "",
     )
 
 

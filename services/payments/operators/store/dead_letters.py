@@ -18,6 +18,7 @@ from services.payments.model.causes import HELD
 from services.payments.model.holds import HoldReason
 from services.payments.operators.domain import (
     DeadLetter,
+    DeadLetterUnmatched,
     EventFacts,
     Kind,
     LetterFilter,
@@ -25,7 +26,7 @@ from services.payments.operators.domain import (
     LetterReason,
     Record,
 )
-from services.payments.webhooks_in.store.inbox import MATCH
+from services.payments.webhooks_in.store.inbox import MATCH, PAYMENT_OF
 
 _HELD_AT = shown(
     """coalesce((SELECT max(e.occurred_at) FROM payment_events e
@@ -44,12 +45,18 @@ _OF = "(CAST(:merchant_id AS text) IS NULL OR {} = :merchant_id)"
 # Several events come with one change, each with its place behind the point.
 _NOTICE = """payment_id || ' ' || sequence || CASE position WHEN 0 THEN '' ELSE '.' || position END
                || ' ' || endpoint_id"""
+# Whether the payment of an orphan is here. One whose payment is known lacks the attempt, for good.
+_IS_HERE = f"""(reason = '{LetterReason.PAYMENT_UNKNOWN}' AND EXISTS (
+               SELECT FROM webhook_inbox w JOIN payments p ON p.id = {PAYMENT_OF.format("w")}
+                WHERE w.provider = split_part(words, ' ', 1)
+                  AND w.event_id = substr(words, strpos(words, ' ') + 1)))"""
 # The outbox does not say when a row was set aside; its last turn is when it was. A row that cannot
 # be read is listed by its own kind where it is set aside there, and named with it.
 _LIST = text_with(
     f"""
     SELECT kind, words, merchant_id, payment_id, reason, attempts, last_error, set_aside_at,
-           event_type, answer, payload_sha256, table_name, row_key, column_name
+           event_type, answer, payload_sha256, table_name, row_key, column_name,
+           kind = 'ORPHAN' AND NOT {_IS_HERE} AS is_unmatched
       FROM (
         SELECT 'STEP' AS kind, p.id::text AS words, p.merchant_id, p.id AS payment_id,
                p.hold_reason AS reason,
@@ -133,6 +140,12 @@ _DISCARD_ORPHAN = text(
     RETURNING event_id
     """
 )
+_UNMATCHED = text(
+    """
+    SELECT event_id FROM webhook_inbox
+     WHERE provider = :provider AND event_id = :event_id AND state = 'UNMATCHED'
+    """
+)
 _OUTBOX_ROW = f"""
     state = 'SET_ASIDE' AND {_NOTICE} = :words
     RETURNING sequence
@@ -186,10 +199,15 @@ async def list_letters(
 
 
 async def requeue(connection: AsyncConnection, unreadable: UnreadableRows, key: LetterKey) -> bool:
-    """Has it tried again; False where none is set aside. Raises PaymentUnreadable where a row that
-    could not be read still cannot."""
+    """Has it tried again; False where none is set aside.
+
+    Raises PaymentUnreadable where a row that could not be read still cannot, DeadLetterUnmatched
+    where the payment or the attempt of an orphan is not here.
+    """
     if key.kind is not Kind.UNREADABLE:
         if not await _moved(connection, _REQUEUE[key.kind], key):
+            if key.kind is Kind.ORPHAN and await _moved(connection, _UNMATCHED, key):
+                raise DeadLetterUnmatched(dead_letter_id=key.dead_letter_id)
             return False
         # The next reader of the event notes it again.
         await _close(connection, key, "ENDED")
@@ -254,6 +272,7 @@ def _read(unreadable: UnreadableRows, row: Row[Any]) -> DeadLetter:
         event=event,
         facts=facts,
         record=record,
+        is_unmatched=row.is_unmatched,
     )
 
 

@@ -181,15 +181,18 @@ def _receipt(row: Row[Any], arrival: Arrival) -> Receipt | PaymentNotFound:
     return Receipt.ORPHANED if row.id is None else Receipt.ACCEPTED
 
 
+# The id of the payment that an orphan is about, by the name of its row: as it names it, or as its
+# provider names the collection.
+PAYMENT_OF = """coalesce({0}.payment_id, (
+               SELECT c.id FROM payments c
+                WHERE c.collection_reference = {0}.answer->>'collection_reference'
+                  AND c.collection_reference <> '' AND c.onramp = {0}.provider LIMIT 1))"""
 # Locked in order, as wherever many payments are written.
-MATCH = """
+MATCH = f"""
     WITH found AS (
         SELECT p.merchant_id, p.id, w.provider, w.event_id FROM webhook_inbox w
-          JOIN payments p ON p.id = coalesce(w.payment_id, (
-               SELECT c.id FROM payments c
-                WHERE c.collection_reference = w.answer->>'collection_reference'
-                  AND c.collection_reference <> '' AND c.onramp = w.provider LIMIT 1))
-         WHERE w.state = 'UNMATCHED' AND w.merchant_id IS NULL {}
+          JOIN payments p ON p.id = {PAYMENT_OF.format("w")}
+         WHERE w.state = 'UNMATCHED' AND w.merchant_id IS NULL {{}}
          ORDER BY p.merchant_id, p.id FOR NO KEY UPDATE OF p
     ), matched AS (
         UPDATE webhook_inbox w

@@ -24,6 +24,7 @@ from services.payments.model.timing import Waiting
 from services.payments.operators.domain import (
     DeadLetter,
     DeadLetterNotFound,
+    DeadLetterUnmatched,
     EventFacts,
     Kind,
     LetterFilter,
@@ -360,15 +361,19 @@ async def test_an_operator_gives_one_up_or_has_it_tried_again(engine: AsyncEngin
     (letter,) = await _letters(engine)
     name = letter.key.dead_letter_id
 
-    with pytest.raises(DeadLetterNotFound):
+    assert letter.is_unmatched
+    with pytest.raises(DeadLetterUnmatched):
         await operating.requeue(name, ada)
     await operating.discard(name, ada)
 
     assert await _letters(engine) == []
+    with pytest.raises(DeadLetterNotFound):
+        await operating.requeue(name, ada)
     report = await PostgresAudit(engine, overdue_seconds=60).report()
     assert report.broken == []
     await run(engine, "UPDATE webhook_inbox SET state = 'UNMATCHED'")
     await PostgresPayments(engine).create([new])
+    assert [one.is_unmatched for one in await _letters(engine)] == [False]
     await operating.requeue(name, ada)
     assert await _letters(engine) == []
     assert await rows(engine, "SELECT state FROM webhook_inbox") == [("PENDING",)]

@@ -21,6 +21,7 @@ ORPHAN = {
     },
     "last_error": "",
     "attempts": 0,
+    "requeue_refusal": "DEAD_LETTER_UNMATCHED",
 }
 STEP = {
     **ORPHAN,
@@ -28,6 +29,7 @@ STEP = {
     "transaction_id": "pay_2",
     "event": "",
     "provider_event": None,
+    "requeue_refusal": "",
     "last_error": "ValueError at x.py:1",
     "attempts": 5,
 }
@@ -68,6 +70,7 @@ def test_each_page_is_listed_with_the_facts_of_each_event(
         "  payout: SUCCEEDED 5.00 EUR",
         "  wise evt_1, tr_7, key none",
         f"  SHA-256 of its bytes {'ab' * 32}",
+        "  cannot be requeued: DEAD_LETTER_UNMATCHED",
         "step_2  ORPHAN  payment_unknown  pay_2",
         "  after 5 tries: ValueError at x.py:1",
     ]

@@ -184,6 +184,31 @@ async def test_an_unknown_dead_letter_is_refused(service: Service, letter: str) 
         assert (await refused(call))[:2] == ("NOT_FOUND", "DEAD_LETTER_NOT_FOUND")
 
 
+@pytest.mark.parametrize(
+    ("strange", "reason"),
+    [
+        ("merchant_id = NULL, payment_id = gen_random_uuid()", "payment_unknown"),
+        ("failures = 0", "attempt_unknown"),
+    ],
+)
+async def test_an_orphan_says_why_it_cannot_be_requeued_and_is_discarded(
+    service: Service, engine: AsyncEngine, strange: str, reason: str
+) -> None:
+    await set_aside_event(engine, await new_payment(engine))
+    await run(engine, f"UPDATE webhook_inbox SET state = 'UNMATCHED', {strange}")
+    (letter,) = await letters(service)
+
+    assert (letter.kind, letter.reason) == (Letter.ORPHAN, reason)
+    assert letter.requeue_refusal == "DEAD_LETTER_UNMATCHED"
+    for _ in range(2):
+        again = service.admin.RequeueDeadLetter(requeue(letter.dead_letter_id))
+        assert (await refused(again))[:2] == ("FAILED_PRECONDITION", "DEAD_LETTER_UNMATCHED")
+    assert await letters(service) == [letter]
+
+    await service.admin.DiscardDeadLetter(discard(letter.dead_letter_id))
+    assert await letters(service) == []
+
+
 async def test_a_step_that_still_cannot_be_read_stays_set_aside(
     service: Service, engine: AsyncEngine
 ) -> None:

@@ -210,6 +210,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Nothing is set aside under this id, or not any more.
     Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"dead_letter_id": "step_MDE5…"}}
     """
+    DEAD_LETTER_UNMATCHED: _ErrorReason.ValueType  # 79
+    """The dead letter is an event about a payment, or an attempt of one, that is not here, so that there
+    is nothing to try again. It can be discarded, once its provider was asked.
+    Example: {"reason": "DEAD_LETTER_UNMATCHED", "metadata": {"dead_letter_id": "orphan_MDE5…"}}
+    """
     PAYMENT_NOT_ON_HOLD: _ErrorReason.ValueType  # 61
     """The payment does not wait for a person, or not any more.
     Example: {"reason": "PAYMENT_NOT_ON_HOLD", "metadata": {"transaction_id": "pay_01j…"}}
@@ -826,6 +831,11 @@ Example: {"reason": "ENDPOINTS_EXHAUSTED", "metadata": {"maximum": "10"}}
 DEAD_LETTER_NOT_FOUND: ErrorReason.ValueType  # 60
 """Nothing is set aside under this id, or not any more.
 Example: {"reason": "DEAD_LETTER_NOT_FOUND", "metadata": {"dead_letter_id": "step_MDE5…"}}
+"""
+DEAD_LETTER_UNMATCHED: ErrorReason.ValueType  # 79
+"""The dead letter is an event about a payment, or an attempt of one, that is not here, so that there
+is nothing to try again. It can be discarded, once its provider was asked.
+Example: {"reason": "DEAD_LETTER_UNMATCHED", "metadata": {"dead_letter_id": "orphan_MDE5…"}}
 """
 PAYMENT_NOT_ON_HOLD: ErrorReason.ValueType  # 61
 """The payment does not wait for a person, or not any more.

@@ -48,7 +48,8 @@ class DeadLetter(_message.Message):
         """A notification that the merchant's endpoint never accepted."""
         ORPHAN: DeadLetter._Kind.ValueType  # 4
         """A verified event about a payment, or an attempt of one, that we do not know: money may have
-        moved without us. A requeued one is given to its payment, where the payment exists by now.
+        moved without us. It is given to its payment within a minute, or when it is requeued, where the
+        payment exists by now; it can only be discarded before.
         """
         UNREADABLE: DeadLetter._Kind.ValueType  # 5
         """A row of the database that cannot be read, whoever has met it: a payment, an event of its
@@ -70,7 +71,8 @@ class DeadLetter(_message.Message):
     """A notification that the merchant's endpoint never accepted."""
     ORPHAN: DeadLetter.Kind.ValueType  # 4
     """A verified event about a payment, or an attempt of one, that we do not know: money may have
-    moved without us. A requeued one is given to its payment, where the payment exists by now.
+    moved without us. It is given to its payment within a minute, or when it is requeued, where the
+    payment exists by now; it can only be discarded before.
     """
     UNREADABLE: DeadLetter.Kind.ValueType  # 5
     """A row of the database that cannot be read, whoever has met it: a payment, an event of its
@@ -166,6 +168,7 @@ class DeadLetter(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_EVENT_FIELD_NUMBER: _builtins.int
+    REQUEUE_REFUSAL_FIELD_NUMBER: _builtins.int
     dead_letter_id: _builtins.str
     """Id of the dead letter in the other calls, for example "step_MDE5YWJjZGU"."""
     kind: Global___DeadLetter.Kind.ValueType
@@ -184,6 +187,10 @@ class DeadLetter(_message.Message):
     """
     merchant_id: _builtins.str
     """Its merchant; empty where an event names no payment that we know."""
+    requeue_refusal: _builtins.str
+    """The reason with which RequeueDeadLetter would refuse it now, a name of ErrorReason, where that is
+    known: DEAD_LETTER_UNMATCHED. Empty otherwise.
+    """
     @_builtins.property
     def set_aside_at(self) -> _timestamp_pb2.Timestamp:
         """When it was set aside."""
@@ -210,10 +217,11 @@ class DeadLetter(_message.Message):
         record: Global___DeadLetter.Record | None = ...,
         merchant_id: _builtins.str = ...,
         provider_event: Global___DeadLetter.ProviderEvent | None = ...,
+        requeue_refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["provider_event", b"provider_event", "record", b"record", "set_aside_at", b"set_aside_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "merchant_id", b"merchant_id", "provider_event", b"provider_event", "reason", b"reason", "record", b"record", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "dead_letter_id", b"dead_letter_id", "event", b"event", "kind", b"kind", "last_error", b"last_error", "merchant_id", b"merchant_id", "provider_event", b"provider_event", "reason", b"reason", "record", b"record", "requeue_refusal", b"requeue_refusal", "set_aside_at", b"set_aside_at", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

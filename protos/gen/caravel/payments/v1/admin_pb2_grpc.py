@@ -101,8 +101,9 @@ class AdminServiceServicer:
     def RequeueDeadLetter(self, request, context):
         """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
         refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
-        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, APPROVAL_REQUIRED (of a
-        step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, DEAD_LETTER_UNMATCHED
+        (of an orphan whose payment or attempt is not here: DiscardDeadLetter takes it), APPROVAL_REQUIRED
+        (of a step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,8 +49,9 @@ class AdminServiceStub:
     RequeueDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RequeueDeadLetterRequest, _admin_pb2.OperatorAction]
     """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
     refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
-    FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, APPROVAL_REQUIRED (of a
-    step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, DEAD_LETTER_UNMATCHED
+    (of an orphan whose payment or attempt is not here: DiscardDeadLetter takes it), APPROVAL_REQUIRED
+    (of a step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     DiscardDeadLetter: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLetterRequest, _admin_pb2.OperatorAction]
     """Discards a dead letter. An event (INBOX) is then never applied and a notification (OUTBOX)
@@ -121,8 +122,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     RequeueDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.RequeueDeadLetterRequest, _admin_pb2.OperatorAction]  # type: ignore[assignment]
     """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
     refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
-    FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, APPROVAL_REQUIRED (of a
-    step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, DEAD_LETTER_UNMATCHED
+    (of an orphan whose payment or attempt is not here: DiscardDeadLetter takes it), APPROVAL_REQUIRED
+    (of a step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     DiscardDeadLetter: _aio.UnaryUnaryMultiCallable[_admin_pb2.DiscardDeadLetterRequest, _admin_pb2.OperatorAction]  # type: ignore[assignment]
     """Discards a dead letter. An event (INBOX) is then never applied and a notification (OUTBOX)
@@ -202,8 +204,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.OperatorAction, _abc.Awaitable[_admin_pb2.OperatorAction]]:
         """Requeues a dead letter: it is tried again at once, with a new count. A repeated request is
         refused with DEAD_LETTER_NOT_FOUND, unless the dead letter has failed again. Refuses with
-        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, APPROVAL_REQUIRED (of a
-        step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN, DEAD_LETTER_NOT_FOUND, DEAD_LETTER_UNMATCHED
+        (of an orphan whose payment or attempt is not here: DiscardDeadLetter takes it), APPROVAL_REQUIRED
+        (of a step, where ReleaseHold needs two people), PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
