@@ -376,5 +376,7 @@ return {
     ["CORRIDORS_REFUSED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["ATTEMPT_MAY_ARRIVE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["DATABASE_OLDER"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
+    ["RECOVERY_RUNNING"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["DATABASE_NOT_OLDER"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

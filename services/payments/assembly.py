@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from services.payments.audit.auditor import METRICS, Auditor
-from services.payments.audit.checks import PostgresAudit
 from services.payments.audit.opening import opened_audit
 from services.payments.audit.watch import PostgresWatch
 from services.payments.audit.watcher import WATCH_METRICS, Watcher
@@ -24,7 +23,6 @@ from services.payments.base.disk import publish_disk
 from services.payments.base.readiness import all_of, opened_readiness
 from services.payments.base.wake import Alarm
 from services.payments.config import (
-    AuditSettings,
     DatabaseSettings,
     ServiceSettings,
     WorkerSettings,
@@ -38,9 +36,8 @@ from services.payments.engine.worker import Worker
 from services.payments.merchants.authoriser import Authoriser
 from services.payments.merchants.held import HeldCredentials
 from services.payments.merchants.leaks import LeakReports
-from services.payments.merchants.limits import load_limits
+from services.payments.merchants.opening import open_authoriser
 from services.payments.merchants.ports import Credentials, KeyStore, LeakStore
-from services.payments.merchants.sandbox import SandboxCredentials
 from services.payments.merchants.servicer import KeyServicer
 from services.payments.merchants.store import PostgresCredentials, PostgresKeys, PostgresLeaks
 from services.payments.merchants.tokens.opening import Tokens, opened_tokens
@@ -58,7 +55,6 @@ from services.payments.model.timing import (
     AUDIT_STATEMENT_SECONDS,
     CREDENTIALS_STATEMENT_SECONDS,
     DELIVERY,
-    VERIFY_STATEMENT_SECONDS,
 )
 from services.payments.model.timing_fit import refuse_misfits
 from services.payments.operators.corridors import CorridorVersions, begun
@@ -83,7 +79,7 @@ from services.payments.orders.scoreboard import ScoreboardStore
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
 from services.payments.recovery import gates
-from services.payments.recovery.opening import compared
+from services.payments.recovery.opening import Recoverable, compared, open_servicer, recovered
 from services.payments.recovery.store.marks import PostgresMarks
 from services.payments.webhooks_in.ports import Inbox
 from services.payments.webhooks_in.reader import EventReader
@@ -135,6 +131,7 @@ def build_server(
     exposure: ExposureWatch,
     counts: ScoreboardStore,
     in_force: InForce,
+    recoverable: Recoverable,
     ready: Ask | None = None,
     identity: Identity | None = None,
 ) -> GrpcServer:
@@ -152,19 +149,31 @@ def build_server(
         pauses=in_force.pauses,
     )
     orders = _orders(config, ports)
-    authoriser = _authoriser(config, credentials, tokens)
-    admit = KeptAdmission(authoriser.admit, Trail(operators.operations)).admit
+    authoriser = open_authoriser(credentials, tokens, config.limits_file, config.deployment)
+    market = {"rates": rates, "corridors": corridors}
     return _answering(
-        GrpcServer(admit, identity=identity, readiness=ready and partial(Readiness, ready)),
+        _server(authoriser, operators, recoverable, ready, identity),
         *orders.servicers,
         DisclosureServicer(Disclosures(store)),
-        WebhookServicer(_webhooks(config, providers, inbox)),
-        EndpointServicer(Endpoints(endpoints, config.targets)),
+        *_webhooks(config, providers, inbox, endpoints),
         TokenServicer(tokens.issuing, authoriser.of_client),
-        KeyServicer(_keys(config, keys), LeakReports(credentials, leaks)),
-        *_for_operators(config, operators, ports, orders, rates=rates, corridors=corridors),
+        KeyServicer(Keys(keys, is_live=config.is_live), LeakReports(credentials, leaks)),
+        *_for_operators(config, operators, ports, orders, recoverable, **market),
         InspectionServicer(_inspecting(operators, ports), exposure, orders.scoreboards),
     )
+
+
+def _server(
+    authoriser: Authoriser,
+    operators: OperatorStores,
+    recoverable: Recoverable,
+    ready: Ask | None,
+    identity: Identity | None,
+) -> GrpcServer:
+    admit = KeptAdmission(authoriser.admit, Trail(operators.operations)).admit
+    server = GrpcServer(admit, identity=identity, readiness=ready and partial(Readiness, ready))
+    server.gate = partial(gates.admit_readers, recoverable.standing)
+    return server
 
 
 def _answering(server: GrpcServer, *servicers: Servicer) -> GrpcServer:
@@ -182,22 +191,12 @@ def _orders(config: ServiceSettings, ports: OrderPorts) -> Orders:
     )
 
 
-def _authoriser(config: ServiceSettings, credentials: Credentials, tokens: Tokens) -> Authoriser:
-    limits = load_limits(config.limits_file, config.deployment)
-    if config.deployment is Deployment.SANDBOX:
-        credentials = SandboxCredentials(credentials)
-    return Authoriser(
-        credentials, tokens.verifier, limits, SystemClock(), deployment=config.deployment
-    )
-
-
-def _keys(config: ServiceSettings, store: KeyStore) -> Keys:
-    return Keys(store, is_live=config.deployment is Deployment.LIVE)
-
-
-def _webhooks(config: ServiceSettings, providers: Providers, inbox: Inbox) -> Webhooks:
+def _webhooks(
+    config: ServiceSettings, providers: Providers, inbox: Inbox, endpoints: EndpointStore
+) -> Sequence[Servicer]:
     sandbox = config.deployment is Deployment.SANDBOX
-    return Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
+    webhooks = Webhooks(providers, inbox, sandbox=sandbox, waiting_max=config.waiting_max)
+    return WebhookServicer(webhooks), EndpointServicer(Endpoints(endpoints, config.targets))
 
 
 def _inspecting(stores: OperatorStores, ports: OrderPorts) -> Inspecting:
@@ -209,18 +208,21 @@ def _for_operators(
     stores: OperatorStores,
     ports: OrderPorts,
     orders: Orders,
+    recoverable: Recoverable,
     **others: Any,
 ) -> Sequence[Servicer]:
-    """The rates are the market's, without any override."""
-    return open_servicers(
+    policy = load_policy(config.policy_file)
+    servicers = open_servicers(
         stores,
-        load_policy(config.policy_file),
+        policy,
         providers=ports.providers,
         declared=lambda: ports.declared.current,
         corrections=orders.correcting,
-        is_live=config.deployment is Deployment.LIVE,
+        is_live=config.is_live,
+        refuse_older=recoverable.standing.refuse,
         **others,
     )
+    return (*servicers, open_servicer(recoverable, stores.operations, policy))
 
 
 @asynccontextmanager
@@ -237,7 +239,7 @@ async def assemble(
         opened_providers(config.providers_target, identity) as providers,
         opened_tokens(config.tokens, roles=ROLES) as tokens,
         opened_readiness(_url(config)) as ready,
-        compared(PostgresMarks(engine), config.providers_target, identity, grows=False) as standing,
+        recovered(engine, providers, config.providers_target, identity) as recoverable,
     ):
         declared = await declared_at_start(providers, config.deployment)
         stores = open_stores(engine, encode_event, decode_answer)
@@ -266,10 +268,11 @@ async def assemble(
             exposure=exposure,
             counts=PostgresScoreboards(engine),
             in_force=in_force,
-            ready=all_of(ready, held.refuse_unreadable, standing.ask),
+            recoverable=recoverable,
+            ready=all_of(ready, held.refuse_unreadable, recoverable.standing.ask),
             identity=identity,
         )
-        server.on_hangup, server.gate = again.ask, partial(gates.admit_readers, standing)
+        server.on_hangup = again.ask
         applying, expiring = beside(again.run), beside(Expiring(stores.proposals).run)
         async with declared.refreshed(), held.refreshed(), exposure.watched(), applying, expiring:
             yield server
@@ -340,18 +343,6 @@ def _deliverer(config: WorkerSettings, outbox: Outbox, sender: EventSender) -> D
 
 
 @asynccontextmanager
-async def assemble_audit(config: AuditSettings) -> AsyncIterator[PostgresAudit]:
-    """The audit as it runs."""
-    async with opened_audit(
-        _url(config),
-        "caravel-audit",
-        statement_seconds=VERIFY_STATEMENT_SECONDS,
-        overdue_seconds=config.overdue_seconds,
-    ) as audit:
-        yield audit
-
-
-@asynccontextmanager
 async def _auditing(config: WorkerSettings) -> AsyncIterator[None]:
     """The audit beside the work."""
     if not config.audit_seconds:
@@ -383,16 +374,14 @@ async def _held(
         credentials = HeldCredentials(PostgresCredentials(engine))
         overrides = HeldOverrides(PostgresOverrides(engine))
         pauses = HeldPauses(PostgresPauses(engine))
-        is_live = config.deployment is Deployment.LIVE
-        corridors = HeldCorridors(PostgresCorridorVersions(engine), live=is_live)
+        corridors = HeldCorridors(PostgresCorridorVersions(engine), live=config.is_live)
         async with credentials.refreshed(), overrides.refreshed(), pauses.refreshed():
             yield credentials, InForce(overrides=overrides, pauses=pauses), corridors
 
 
 def _working(config: DatabaseSettings, application: str, *, pool_size: int) -> Opened:
     """The pool of a process for its own work, as a role that is no owner where it is live."""
-    is_live = config.deployment is Deployment.LIVE
-    return opened_database(_url(config), application, pool_size=pool_size, is_live=is_live)
+    return opened_database(_url(config), application, pool_size=pool_size, is_live=config.is_live)
 
 
 def _url(config: DatabaseSettings) -> Address:

@@ -39,9 +39,13 @@ class DatabaseSettings(Settings):
     def refusals(self) -> Iterator[str]:
         """Also a way to the database on which somebody may read along, where money is real."""
         yield from super().refusals()
-        is_live = self.deployment is Deployment.LIVE
-        if is_live and is_unverified(self.database_url.get_secret_value()):
+        if self.is_live and is_unverified(self.database_url.get_secret_value()):
             yield f"DATABASE_URL {NEEDS_PROOF}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether money is real."""
+        return self.deployment is Deployment.LIVE
 
 
 class AuditSettings(DatabaseSettings):

@@ -6,31 +6,41 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from services.payments.base.database import opened_database
 from services.payments.config import AdminSettings, RecoverSettings
-from services.payments.engine.decisions.decider import Decider
 from services.payments.mesh.channels import opened_operation_lists, opened_providers
+from services.payments.mesh.ports import OperationLists
 from services.payments.model.operator import Operator
+from services.payments.operators.accepting import Accepting
+from services.payments.operators.policy import Always, Policy, SecondPerson
+from services.payments.operators.store.operations import PostgresOperations
+from services.payments.operators.trail import Trail
 from services.payments.recovery.comparing import Compared, Comparing
-from services.payments.recovery.rebuilding import Rebuilding
-from services.payments.recovery.recovering import Recovering, Report
-from services.payments.recovery.report import report_fields
-from services.payments.recovery.store.lost import PostgresLostPayments
+from services.payments.recovery.course import Recoveries, Recovery, RecoveryState
+from services.payments.recovery.opening import running
+from services.payments.recovery.recovering import Report
+from services.payments.recovery.report import report_fields, report_of
 from services.payments.recovery.store.marks import PostgresMarks
-from services.payments.recovery.store.rebuilt import PostgresRebuiltPayments
-from services.payments.webhooks_out.convert import encode_event
+from services.payments.recovery.store.recoveries import PostgresRecoveries
+from services.shared.beside import beside
 from services.shared.certificates import IdentityFiles
-from services.shared.errors import CannotStart, DomainError
+from services.shared.errors import CannotStart, DomainError, Unavailable
 from services.shared.grpc_server import NEEDS_IDENTITY
 from services.shared.identity import Identity
 from services.shared.money import Money
 
 OLDER = 1
+# A person with the database's password can do alone all that the policy asks two for.
+ONE_PERSON = Policy(second_person=SecondPerson(RATE_OVERRIDE=Always()))
+# More than any backup loses.
+PAYMENTS_MAX = 1_000_000
+PROGRESS_SECONDS = 0.5
 # Lists are compared from so long ago.
 COMPARED = timedelta(days=7)
 
@@ -48,45 +58,66 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def start(config: RecoverSettings, words: argparse.Namespace) -> tuple[str, int]:
-    """Recovers, and gives the report and the code to end with. Raises DomainError."""
-    url = config.database_url.get_secret_value
-    identity = Identity(IdentityFiles.model_validate(config, from_attributes=True), "worker")
-    target = config.providers_target
+    """Recovers, or follows the recovery that is running, and gives the report and the code to end
+    with. Raises DomainError."""
     async with (
-        opened_database(url, "caravel-recover", pool_size=2) as engine,
-        opened_providers(target, identity) as providers,
-        opened_operation_lists(target, identity) as lists,
+        _opened(config, pool_size=4) as (engine, identity, lists),
+        opened_providers(config.providers_target, identity) as providers,
     ):
-        declared = await providers.capabilities()
-        recovering = Recovering(
-            PostgresMarks(engine),
-            lists,
-            PostgresLostPayments(engine, encode_event, Decider(declared, random.random)),
-            Rebuilding(providers, PostgresRebuiltPayments(engine, encode_event), declared),
-            declared,
-        )
-        operator = Operator(name=words.name, note=words.reason)
-        report = await recovering.recover(operator, _show_progress)
+        recoveries = PostgresRecoveries(engine)
+        await recoveries.begin(Operator(name=words.name, note=words.reason))
+        async with beside(running(engine, providers, lists).run):
+            recovery = await _ended(recoveries)
+        if recovery.state is RecoveryState.FAILED:
+            raise Unavailable(recovery.failure)
+        payments = await recoveries.payments(fate=None, after=None, limit=PAYMENTS_MAX)
+    report = report_of(recovery, payments)
     said = json.dumps(report_fields(report)) if words.json else "\n".join(_lines(report))
     return said, 0 if report.is_accepted else OLDER
 
 
-def _show_progress(done: int, of: int) -> None:
-    sys.stderr.write(f"{done} of {of} payments\n")
+async def _ended(recoveries: Recoveries) -> Recovery:
+    """The newest recovery once it has ended, whoever works on it; says meanwhile how far it is."""
+    said = ""
+    while True:
+        recovery = (await recoveries.standing()).recovery
+        if recovery is not None and recovery.state is not RecoveryState.RUNNING:
+            return recovery
+        line = said if recovery is None else progress(recovery)
+        if line != said:
+            sys.stderr.write(f"{line}\n")
+            said = line
+        await asyncio.sleep(PROGRESS_SECONDS)
+
+
+def progress(recovery: Recovery) -> str:
+    """How far a recovery is, for a person."""
+    if recovery.listed_at is None:
+        return "providers are asked what they have"
+    return f"{recovery.decided} of {recovery.decided + recovery.open} payments"
 
 
 async def compare(config: RecoverSettings, _: argparse.Namespace) -> tuple[str, int]:
     """Compares, and gives a line for each list and the code to end with. Raises DomainError."""
-    url = config.database_url.get_secret_value
-    identity = Identity(IdentityFiles.model_validate(config, from_attributes=True), "worker")
-    async with (
-        opened_database(url, "caravel-recover", pool_size=1) as engine,
-        opened_operation_lists(config.providers_target, identity) as lists,
-    ):
+    async with _opened(config, pool_size=1) as (engine, _identity, lists):
         found = await Comparing(PostgresMarks(engine), lists).compare(datetime.now(UTC) - COMPARED)
     lines = [f"Compared with what providers list of the last {COMPARED.days} days:"]
     lines += [line for one in found for line in lines_of(one)]
     return "\n".join(lines), OLDER if any(one.unknown for one in found) else 0
+
+
+@asynccontextmanager
+async def _opened(
+    config: RecoverSettings, *, pool_size: int
+) -> AsyncIterator[tuple[Any, Identity, OperationLists]]:
+    """The database, the worker's identity in the mesh, and the lists of providers."""
+    url = config.database_url.get_secret_value
+    identity = Identity(IdentityFiles.model_validate(config, from_attributes=True), "worker")
+    async with (
+        opened_database(url, "caravel-recover", pool_size=pool_size) as engine,
+        opened_operation_lists(config.providers_target, identity) as lists,
+    ):
+        yield engine, identity, lists
 
 
 def lines_of(one: Compared) -> Iterator[str]:
@@ -128,15 +159,27 @@ def _lines(report: Report) -> Iterator[str]:
 async def perform(config: AdminSettings, words: argparse.Namespace) -> tuple[str, int]:
     """The words for a person, and the code to end with. Raises DomainError."""
     url = config.database_url.get_secret_value
-    async with opened_database(url, "caravel-recover", pool_size=1) as engine:
-        marks = PostgresMarks(engine)
+    async with opened_database(url, "caravel-recover", pool_size=2) as engine:
         if words.verb == "accept":
-            await marks.accept(accepted_by=words.name, reason=words.reason)
+            operations = PostgresOperations(engine)
+            accepting = Accepting(operations, ONE_PERSON, Trail(operations))
+            await accepting.accept(Operator(name=words.name, note=words.reason))
             return "Accepted as it is. Processes go on within a second.", 0
-        finding = (await marks.read()).finding
-    if finding:
-        return f"OLDER than what has happened: {finding}.", OLDER
-    return "No process has found that the database is older than what has happened.", 0
+        standing = await PostgresRecoveries(engine).standing()
+    lines = [*_said_of(standing.recovery)] if standing.recovery else []
+    if standing.finding:
+        lines.insert(0, f"OLDER than what has happened: {standing.finding}.")
+        return "\n".join(lines), OLDER
+    lines.insert(0, "No process has found that the database is older than what has happened.")
+    return "\n".join(lines), 0
+
+
+def _said_of(recovery: Recovery) -> Iterator[str]:
+    """The newest recovery for a person."""
+    by = f"{recovery.operator.name}, {recovery.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"The last recovery, by {by}, is {recovery.state}: {progress(recovery)}."
+    if recovery.failure:
+        yield f"  {recovery.failure}"
 
 
 def read(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -5,9 +5,10 @@ import asyncio
 import os
 import sys
 
-from services.payments.assembly import assemble_audit
+from services.payments.audit.opening import opened_audit
 from services.payments.audit.verify import verify
 from services.payments.config import AuditSettings
+from services.payments.model.timing import VERIFY_STATEMENT_SECONDS
 from services.shared.errors import CannotStart, Unavailable
 
 
@@ -19,7 +20,12 @@ def main() -> int:
 
 
 async def _verified(config: AuditSettings) -> tuple[str, bool]:
-    async with assemble_audit(config) as audit:
+    async with opened_audit(
+        config.database_url.get_secret_value,
+        "caravel-audit",
+        statement_seconds=VERIFY_STATEMENT_SECONDS,
+        overdue_seconds=config.overdue_seconds,
+    ) as audit:
         return await verify(audit)
 
 

@@ -51,6 +51,9 @@ class Access:
     services: frozenset[str] = THROUGH_GATEWAY
     # Others that do as well in the place of the scopes; empty where there are none.
     or_scopes: frozenset[str] = frozenset()
+    # Whether it may be made while the database is older than what has happened, though it does not
+    # only read.
+    on_older_database: bool = False
 
     def needed_of(self, granted: frozenset[str]) -> frozenset[str]:
         """The scopes that a credential with these needs: the others where it has those."""
@@ -103,6 +106,7 @@ def _access(method: Any) -> Access:
         scopes=frozenset(_scope_name(scope) for scope in stated.scopes),
         services=_services(principal, stated.services),
         or_scopes=frozenset(_scope_name(scope) for scope in stated.or_scopes),
+        on_older_database=stated.on_older_database,
     )
 
 

@@ -13,7 +13,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
+import grpc
 import pytest
+from caravel.payments.v1 import recovery_pb2, recovery_pb2_grpc
 
 from tests.conftest import ROOT
 from tests.e2e.test_up import Sandbox, new_sandbox
@@ -126,3 +128,58 @@ async def test_a_restored_sandbox_pays_nobody_twice() -> None:
         assert _payment(sandbox, other)["status"] == "ON_HOLD"
         assert _book(sandbox) == book
         assert "All hold." in sandbox.caravel("verify").stdout
+
+
+async def test_an_operator_recovers_it_by_calls_while_all_else_is_refused() -> None:
+    with new_sandbox() as sandbox:
+        assert sandbox.up().returncode == 0
+        file = sandbox.data_dir / "before.dump"
+        assert sandbox.caravel("backup", "--kind", "dump", "--to", str(file)).returncode == 0
+        lost = _pay(sandbox, SAME_RAIL, "lost")
+        await _until(sandbox, lost, "COMPLETED")
+        sandbox.caravel("down")
+        assert sandbox.caravel("restore", str(file)).returncode == 0
+        assert sandbox.up().returncode == 0
+        propose = ("propose", "accept", "database", "--reason", "a drill", "--as", "ada")
+        proposed = sandbox.caravel(*propose)
+        assert proposed.returncode == 0, proposed.stderr
+        override = ("propose", "override", "us-ng", "--rate", "1540.5", "--reason", "thin market")
+        assert "DATABASE_OLDER" in sandbox.caravel(*override).stderr
+
+        async with grpc.aio.insecure_channel(sandbox.status["urls"]["operators_grpc"]) as channel:
+            calls = recovery_pb2_grpc.RecoveryServiceStub(channel)
+
+            async def standing() -> recovery_pb2.DatabaseStanding:
+                return await calls.GetDatabaseStanding(recovery_pb2.GetDatabaseStandingRequest())
+
+            before = await standing()
+            await calls.StartRecovery(recovery_pb2.StartRecoveryRequest(reason="a drill"))
+            after = await until(standing, lambda seen: seen.recovery.HasField("ended_at"))
+            listed = await calls.ListRecoveredPayments(recovery_pb2.ListRecoveredPaymentsRequest())
+
+        assert (before.older, before.HasField("recovery")) == (True, False)
+        assert lost in before.finding
+        assert (after.finding, after.recovery.state) == ("", recovery_pb2.Recovery.ACCEPTED)
+        assert [(one.transaction_id, one.fate) for one in listed.payments] == [
+            (lost, recovery_pb2.RecoveredPayment.MADE_AGAIN)
+        ]
+        assert after.recovery.explained
+        proposal_id = proposed.stdout.split()[0]
+        late = sandbox.caravel("approve", proposal_id, "--yes", "--as", "grace")
+        assert "DATABASE_NOT_OLDER" in late.stderr
+        shown = sandbox.caravel("recover", "show")
+        assert (shown.returncode, "is ACCEPTED: 1 of 1 payments" in shown.stdout) == (0, True)
+
+        async def paid_again() -> str:
+            return await asyncio.to_thread(_replayed, sandbox, "lost")
+
+        assert await until(paid_again, bool) == lost
+        assert "All hold." in sandbox.caravel("verify").stdout
+
+
+def _replayed(sandbox: Sandbox, key: str) -> str:
+    """The payment that a repeated request is answered with; empty while it is refused."""
+    try:
+        return _pay(sandbox, SAME_RAIL, key)
+    except HTTPError:
+        return ""

@@ -16,6 +16,7 @@ OVERRIDE = "override"
 # The verbs on a payment that two people can agree on.
 ON_PAYMENTS = ("force", "refund", "correct", "release", "resolve", "adjust")
 RESUMED = {"resume-provider": "provider", "resume-corridor": "corridor_id"}
+ACCEPT, DATABASE = "accept", "database"
 Add = Callable[..., argparse.ArgumentParser]
 
 
@@ -45,8 +46,9 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
 
 
 def _add_propose(propose: argparse.ArgumentParser) -> None:
-    propose.add_argument("verb", choices=[OVERRIDE, *ON_PAYMENTS, *RESUMED])
-    propose.add_argument("target", help="id of the corridor or the payment, or the provider")
+    propose.add_argument("verb", choices=[OVERRIDE, *ON_PAYMENTS, *RESUMED, ACCEPT])
+    target = "id of the corridor or the payment, the provider, or of accept: database"
+    propose.add_argument("target", help=target)
     propose.add_argument("--reason", required=True, help="for the one who approves, and the log")
     override = propose.add_argument_group("of override")
     override.add_argument("--rate", help="the middle in the place of the market's, as 1540.5")
@@ -65,6 +67,10 @@ def _verb(words: Words) -> Mapping[str, Any]:
         return operate.order_of(words)
     if words.verb in RESUMED:
         return {words.verb.replace("-", "_"): {RESUMED[words.verb]: words.target}}
+    if words.verb == ACCEPT:
+        if words.target != DATABASE:
+            raise Problem(f"accept takes the {DATABASE} and nothing else")
+        return {"accept_database": {}}
     ends_at = datetime.now(UTC) + timedelta(hours=words.hours)
     order = {"corridor_id": words.target, "ends_at": f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"}
     order |= {"rate": words.rate} if words.rate is not None else {}

@@ -143,6 +143,28 @@ return {
         ["in_force"] = { ["kind"] = "bool" },
       },
     },
+    { ["method"] = "GET", ["path"] = "/api/admin/recovery", ["query"] = {} },
+    {
+      ["method"] = "GET",
+      ["path"] = "/api/admin/recovery/payments",
+      ["query"] = {
+        ["page_size"] = { ["kind"] = "int32" },
+        ["page_token"] = { ["kind"] = "string", ["may_be_empty"] = true },
+        ["fate"] = { ["kind"] = "enum", ["of"] = "caravel.payments.v1.RecoveredPayment.Fate" },
+      },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/recovery:start",
+      ["query"] = {},
+      ["body"] = { ["reason"] = { ["kind"] = "string" } },
+    },
+    {
+      ["method"] = "POST",
+      ["path"] = "/api/admin/recovery:accept",
+      ["query"] = {},
+      ["body"] = { ["reason"] = { ["kind"] = "string" } },
+    },
     {
       ["method"] = "POST",
       ["path"] = "/api/admin/payments/{transaction_id}:force",
@@ -290,6 +312,11 @@ return {
         ["resume_corridor"] = {
           ["kind"] = "message",
           ["of"] = "caravel.payments.v1.ResumeCorridorRequest",
+          ["oneof"] = "verb",
+        },
+        ["accept_database"] = {
+          ["kind"] = "message",
+          ["of"] = "caravel.payments.v1.AcceptDatabaseRequest",
           ["oneof"] = "verb",
         },
         ["reason"] = { ["kind"] = "string" },
@@ -594,6 +621,7 @@ return {
       ["starts_at"] = { ["kind"] = "timestamp" },
       ["ends_at"] = { ["kind"] = "timestamp" },
     },
+    ["caravel.payments.v1.AcceptDatabaseRequest"] = { ["reason"] = { ["kind"] = "string" } },
   },
   ["enums"] = {
     ["caravel.payments.v1.DeadLetter.Kind"] = {
@@ -605,6 +633,13 @@ return {
     },
     ["caravel.payments.v1.ResolveAttemptRequest.Outcome"] = { ["SUCCEEDED"] = true, ["FAILED"] = true },
     ["caravel.payments.v1.Pause.UnderWay"] = { ["FINISH"] = true, ["WAIT"] = true },
+    ["caravel.payments.v1.RecoveredPayment.Fate"] = {
+      ["GOES_ON"] = true,
+      ["HELD"] = true,
+      ["MADE_AGAIN"] = true,
+      ["NOT_HELD"] = true,
+      ["UNKNOWN"] = true,
+    },
     ["caravel.common.v1.AccountType"] = { ["CHECKING"] = true, ["SAVINGS"] = true },
     ["caravel.payments.v1.Proposal.State"] = {
       ["PROPOSED"] = true,
@@ -766,5 +801,7 @@ return {
     ["CORRIDORS_REFUSED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["ATTEMPT_MAY_ARRIVE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["DATABASE_OLDER"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
+    ["RECOVERY_RUNNING"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["DATABASE_NOT_OLDER"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
   },
 }

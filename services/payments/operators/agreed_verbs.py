@@ -8,6 +8,7 @@ from typing import Any, Protocol, get_args
 from services.payments.mesh.ports import CurrentCorridors, RateQuery, Rates
 from services.payments.model.operator import Operator
 from services.payments.model.pause import PauseKind
+from services.payments.operators.accepting import accept
 from services.payments.operators.adjusting import adjustment_of
 from services.payments.operators.domain import Action
 from services.payments.operators.overriding import (
@@ -216,6 +217,40 @@ class Resuming:
         await end_pauses(transaction, self._kind, proposal.target, approver)
 
 
+class AcceptingDatabase:
+    """ACCEPT_DATABASE: the target is the database."""
+
+    async def prepare(self, target: str, arguments: Mapping[str, Any]) -> None:
+        """See AgreedVerb.prepare: nobody is asked."""
+
+    async def look(
+        self,
+        transaction: OperatorTransaction,
+        target: str,
+        arguments: Mapping[str, Any],
+        prepared: None,
+    ) -> Target:
+        """See AgreedVerb.look: it stands as the finding and the newest recovery do."""
+        found = await transaction.finding.read()
+        found.check()
+        return Target(state=found.state)
+
+    async def do(
+        self,
+        transaction: OperatorTransaction,
+        proposal: Proposal,
+        prepared: None,
+        approver: Operator,
+    ) -> None:
+        """See AgreedVerb.do."""
+        by = f"{proposal.proposer.name} and {approver.name}"
+        await accept(transaction, approver, by=by, reason=proposal.reason)
+
+
+# Those that can be agreed on while the database is older; by any other it would be used as it is.
+WHILE_OLDER = frozenset({Action.ACCEPT_DATABASE})
+
+
 def agreed_verbs(
     acting: Acting, *, corridors: CurrentCorridors, rates: Rates, bounds: OverrideBounds
 ) -> Mapping[Action, AgreedVerb]:
@@ -223,6 +258,7 @@ def agreed_verbs(
     on_payments: Sequence[PaymentVerb] = get_args(PaymentVerb)
     return {
         Action.RATE_OVERRIDE: RateOverriding(corridors, rates, bounds),
+        Action.ACCEPT_DATABASE: AcceptingDatabase(),
         **{verb: Resuming(kind) for kind, verb in RESUME.items()},
         **{action: AgreedPaymentVerb(acting, action) for action in on_payments},
         Action.ADJUST_PAYMENT: Adjusting(acting, Action.ADJUST_PAYMENT),

@@ -55,9 +55,11 @@ def open_servicers(
     declared: Callable[[], Mapping[str, Capabilities]],
     corrections: Corrections,
     is_live: bool,
+    refuse_older: Callable[[], None],
 ) -> Sequence[Servicer]:
     """The calls. The rates are the market's, without any override; declared gives the newest
-    declarations of the providers."""
+    declarations of the providers, and refuse_older raises where the database is older than what has
+    happened."""
     operations, trail = stores.operations, Trail(stores.operations)
     current = corridors.current
     on_payments = payment_verbs(providers, random.random, current, corrections)
@@ -70,7 +72,7 @@ def open_servicers(
         VerbServicer(acting, pausing),
         ReplayServicer(Replaying(stores.replays, trail), operating),
         PauseServicer(pausing),
-        ProposalServicer(Proposing(stores, verbs, trail, policy.proposals)),
+        ProposalServicer(Proposing(stores, verbs, trail, policy.proposals, refuse_older)),
         OperatorKeyServicer(OperatorKeys(stores.keys, trail, is_live=is_live)),
         SearchServicer(Searching(stores.search, declared), Watching(stores.changes)),
         OverviewServicer(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from services.payments.operators.policy import OverrideBounds
@@ -133,6 +133,18 @@ class AgreedOverride:
     def is_in_force(self, now: datetime) -> bool:
         """Whether rates are made by it."""
         return self.ended_at is None and self.starts_at <= now < self.ends_at
+
+
+class OverrideRows(Protocol):
+    """The overrides of rates, within a transaction."""
+
+    async def open_of(self, corridor_id: str) -> UUID | None:
+        """The override of a corridor that has not ended; None where there is none."""
+        ...
+
+    async def add(self, override: AgreedOverride) -> None:
+        """Keeps a new override. Raises OverrideExists."""
+        ...
 
 
 def read_override_id(text: str) -> UUID:

@@ -124,7 +124,7 @@ class Pausing:
     async def resume(self, operator: Operator, kind: PauseKind, name: str) -> Sequence[Pause]:
         """Ends the pauses of a target. Raises PauseNotFound, ApprovalRequired."""
         async with self._trail.attempt(operator, RESUME[kind], name):
-            self._policy.refuse_resuming_alone(RESUME[kind])
+            self._policy.refuse_alone(RESUME[kind])
             return await self._resume(operator, kind, name)
 
     async def _find(self, kind: PauseKind, name: str) -> None:
@@ -156,7 +156,7 @@ class Pausing:
             await end_pauses(transaction, kind, name, operator)
 
         preview = await self._preview(RESUME[kind], kind, name, end)
-        return replace(preview, needs_second_person=self._policy.asks_two_to_resume(RESUME[kind]))
+        return replace(preview, needs_second_person=self._policy.asks_two(RESUME[kind]))
 
     @repeated
     async def _preview(

@@ -74,6 +74,7 @@ class SecondPerson(_Section):
     RESOLVE_ATTEMPT: Demand | None = None
     RESUME_PROVIDER: Always | None = None
     RESUME_CORRIDOR: Always | None = None
+    ACCEPT_DATABASE: Always | None = None
     FORCE_PAYOUT: Demand | None = None
     REFUND_PAYMENT: Demand | None = None
     CORRECT_PAYMENT: Demand | None = None
@@ -126,7 +127,10 @@ class Policy(_Section):
     """The policy of a deployment."""
 
     second_person: SecondPerson = SecondPerson(
-        RATE_OVERRIDE=Always(), FORCE_PAYOUT=Demand(), CORRECT_PAYMENT=Demand()
+        RATE_OVERRIDE=Always(),
+        ACCEPT_DATABASE=Always(),
+        FORCE_PAYOUT=Demand(),
+        CORRECT_PAYMENT=Demand(),
     )
     proposals: Lifetimes = Lifetimes()
     rate_override: OverrideBounds = OverrideBounds()
@@ -138,17 +142,18 @@ class Policy(_Section):
         demands = (self.second_person.demand(verb) for verb in verbs)
         return any(demand is not None and demand.covers(amount) for demand in demands)
 
-    def asks_two_to_resume(self, verb: Action) -> bool:
-        """Whether one person is not enough to end a pause."""
+    def asks_two(self, verb: Action) -> bool:
+        """Whether one person is not enough for a verb that is about no payment."""
         demands = {
+            Action.ACCEPT_DATABASE: self.second_person.ACCEPT_DATABASE,
             Action.RESUME_PROVIDER: self.second_person.RESUME_PROVIDER,
             Action.RESUME_CORRIDOR: self.second_person.RESUME_CORRIDOR,
         }
         return demands[verb] is not None
 
-    def refuse_resuming_alone(self, verb: Action) -> None:
-        """Raises ApprovalRequired where one person is not enough to end a pause."""
-        if self.asks_two_to_resume(verb):
+    def refuse_alone(self, verb: Action) -> None:
+        """Raises ApprovalRequired where one person is not enough for it."""
+        if self.asks_two(verb):
             raise ApprovalRequired(verb=verb)
 
 

@@ -25,8 +25,9 @@ from services.payments.model.timing import Waiting
 from services.payments.operators.adjusting import AdjustmentRows
 from services.payments.operators.domain import Action, DeadLetter, LetterFilter, LetterKey
 from services.payments.operators.endpoints import EndpointHealth
+from services.payments.operators.finding import FindingRows
 from services.payments.operators.inspected import Inspected
-from services.payments.operators.overriding import AgreedOverride
+from services.payments.operators.overriding import AgreedOverride, OverrideRows
 from services.payments.operators.overview import OverviewStore
 from services.payments.operators.pause_ports import PauseRows, PauseStore
 from services.payments.operators.proposal import Party, Proposal, ProposalState
@@ -87,18 +88,6 @@ class ProposalRows(Protocol):
         ...
 
 
-class OverrideRows(Protocol):
-    """The overrides of rates, within a transaction."""
-
-    async def open_of(self, corridor_id: str) -> UUID | None:
-        """The override of a corridor that has not ended; None where there is none."""
-        ...
-
-    async def add(self, override: AgreedOverride) -> None:
-        """Keeps a new override. Raises OverrideExists."""
-        ...
-
-
 class OperatorTransaction(Protocol):
     """One transaction of an operator; leaving it without commit() undoes it."""
 
@@ -120,6 +109,11 @@ class OperatorTransaction(Protocol):
     @property
     def adjustments(self) -> AdjustmentRows:
         """The adjustments in it."""
+        ...
+
+    @property
+    def finding(self) -> FindingRows:
+        """The finding that the database is older, in it."""
         ...
 
     async def is_set_aside(self, payment_id: UUID) -> bool:

@@ -12,13 +12,14 @@ from uuid import UUID
 from services.payments.base.paging import cut
 from services.payments.engine.decisions.forced import PayoutStillOpen
 from services.payments.model.operator import Operator
-from services.payments.operators.agreed_verbs import AgreedVerb
+from services.payments.operators.agreed_verbs import WHILE_OLDER, AgreedVerb
 from services.payments.operators.domain import (
     CLOCK,
     Action,
     AttemptMayArrive,
     ProviderNotAsked,
 )
+from services.payments.operators.finding import RecoveryRunning
 from services.payments.operators.overriding import (
     AgreedOverride,
     OverrideExists,
@@ -52,8 +53,11 @@ from services.shared.rollback import repeated
 # A verb that is refused for one of these cannot be done later either; for any other it may.
 _FINAL = (NotAllowedNow, NotFound, OutOfRange)
 # Of those, the ones that pass: a provider answers again, a payout has an outcome, no request is on
-# its way any more, an override ends, the market comes back.
-_PASSING = (AttemptMayArrive, OverrideExists, OverrideTooFar, PayoutStillOpen, ProviderNotAsked)
+# its way any more, an override ends, the market comes back, a recovery ends.
+_PASSING = (
+    *(AttemptMayArrive, OverrideExists, OverrideTooFar, PayoutStillOpen, ProviderNotAsked),
+    RecoveryRunning,
+)
 
 
 class _CannotBeDone(Exception):
@@ -72,12 +76,15 @@ class Proposing:
         verbs: Mapping[Action, AgreedVerb],
         trail: Trail,
         lifetimes: Lifetimes,
+        refuse_older: Callable[[], None],
     ) -> None:
+        """`refuse_older` raises where the database is older than what has happened."""
         self._operations: Operations = stores.operations
         self._stores = stores
         self._verbs = verbs
         self._trail = trail
         self._lifetimes = lifetimes
+        self._refuse_older = refuse_older
 
     async def propose(self, operator: Operator, draft: Draft) -> Proposal:
         """Proposes a verb; the same one again is answered with the first.
@@ -85,6 +92,7 @@ class Proposing:
         Raises ProposalExists, Invalid, and what refuses the verb.
         """
         async with self._trail.attempt(operator, Action.CREATE_PROPOSAL, draft.target):
+            self._admit(draft.verb)
             verb = self._verbs[draft.verb]
             prepared = await verb.prepare(draft.target, draft.arguments)
             return await self._add(replace(operator, note=draft.reason), draft, verb, prepared)
@@ -110,6 +118,7 @@ class Proposing:
         """
         async with self._trail.attempt(operator, Action.APPROVE_PROPOSAL, proposal_id):
             found = await self.get(proposal_id)
+            self._admit(found.verb)
             by = party_of(operator)
             found.check_read(payload_sha256)
             if found.is_decided_by(by, ProposalState.APPROVED):
@@ -208,6 +217,10 @@ class Proposing:
             await transaction.commit()
         return added
 
+    def _admit(self, verb: str) -> None:
+        if verb not in WHILE_OLDER:
+            self._refuse_older()
+
     def _end_of(self, draft: Draft, now: datetime) -> datetime:
         """Until when it can be approved. Raises Invalid."""
         end = draft.expires_at or now + timedelta(hours=self._lifetimes.lifetime_hours)
@@ -283,6 +296,7 @@ class Proposing:
         by = party_of(operator)
         async with self._operations.begin() as transaction:
             found = await transaction.proposals.lock(proposal_id)
+            self._admit(found.verb)
             may(found, by)
             if found.is_decided_by(by, state):
                 return found

@@ -10,6 +10,7 @@ from services.payments.mesh.ports import ProviderCall, Providers
 from services.payments.model.attempt import Answer, Outcome
 from services.payments.model.payment import Failure
 from services.payments.model.timing import RATE_RETRY
+from services.payments.recovery.course import OwnStanding
 from services.payments.recovery.standing import Standing
 from services.shared.contract import Access
 
@@ -78,9 +79,11 @@ def claims(standing: Standing, outbox: Any, lists: Any) -> tuple[GatedClaims, Ga
     return GatedClaims(outbox, standing, ()), GatedClaims(lists, standing, None)
 
 
-def admit_readers(standing: Standing, access: Access) -> None:
-    """Lets through what only reads. Raises DatabaseOlder for all else."""
-    if not access.scopes or not all(scope.endswith(READS) for scope in access.scopes):
+def admit_readers(standing: OwnStanding, access: Access) -> None:
+    """Lets through what only reads, and by which an older database is recovered or accepted. Raises
+    DatabaseOlder for all else."""
+    only_reads = access.scopes and all(scope.endswith(READS) for scope in access.scopes)
+    if not only_reads and not access.on_older_database:
         standing.refuse()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -69,7 +70,7 @@ class Marks(Protocol):
         ...
 
     async def accept(self, *, accepted_by: str, reason: str) -> None:
-        """Takes the database as it is. Raises Unavailable."""
+        """Takes the database as it is, and ends the recovery that runs. Raises Unavailable."""
         ...
 
     async def expected_keys(self, provider: str) -> Sequence[str]:
@@ -178,6 +179,16 @@ class LostPayments(Protocol):
         Raises PaymentNotHeld where it is another by now, Unavailable.
         """
         ...
+
+
+class Fate(StrEnum):
+    """The decision of a recovery about a payment; the names of the public API."""
+
+    GOES_ON = "GOES_ON"
+    HELD = "HELD"
+    MADE_AGAIN = "MADE_AGAIN"
+    NOT_HELD = "NOT_HELD"
+    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,10 @@ did since, and each operation that was lost is given to its payment. A payment g
 only where its next attempts are the very ones that the providers have, key for key; every other one
 is held first, for a person who then knows both stories. One that was lost itself is made again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from services.payments.engine.decisions.facts import Work
@@ -17,6 +18,7 @@ from services.payments.recovery.asking import open_operations
 from services.payments.recovery.listing import pages_of
 from services.payments.recovery.ports import (
     Explained,
+    Fate,
     KnownPayment,
     LostOperation,
     LostPayments,
@@ -58,6 +60,50 @@ class Report:
         """Whether nothing is left to a person before payments may go on."""
         return not self.not_held and not self.unknown
 
+    @property
+    def by_fate(self) -> Mapping[Fate, dict[str, list[str]]]:
+        """The same lists by the fate that each is of."""
+        return {
+            Fate.GOES_ON: self.goes_on,
+            Fate.HELD: self.held,
+            Fate.MADE_AGAIN: self.rebuilt,
+            Fate.NOT_HELD: self.not_held,
+            Fate.UNKNOWN: self.unknown,
+        }
+
+
+class Kept(Protocol):
+    """The course of a recovery, kept so that it survives its process."""
+
+    async def found(self, payments: Mapping[str, Sequence[str]]) -> None:
+        """Before any decision: the payments that lost something, each with its stories. Raises
+        Unavailable."""
+        ...
+
+    async def decided(self, name: str, report: Report) -> None:
+        """The report has the fate of this payment, which stays so. Raises Unavailable."""
+        ...
+
+    async def explained(self, explained: Explained) -> None:
+        """After all decisions. Raises Unavailable."""
+        ...
+
+
+class NotKept:
+    """Keeps nothing."""
+
+    async def found(self, payments: Mapping[str, Sequence[str]]) -> None:
+        """See Kept.found."""
+
+    async def decided(self, name: str, report: Report) -> None:
+        """See Kept.decided."""
+
+    async def explained(self, explained: Explained) -> None:
+        """See Kept.explained."""
+
+
+NOT_KEPT = NotKept()
+
 
 class Recovering:
     """Asks, holds and accepts; done again it changes nothing more."""
@@ -76,11 +122,8 @@ class Recovering:
         self._rebuilding = rebuilding
         self._declared = declared
 
-    async def recover(
-        self, operator: Operator, progress: Callable[[int, int], None] = lambda *_: None
-    ) -> Report:
-        """Raises Unavailable where a provider does not answer; then nothing was accepted. After
-        each payment `progress` gets how many are decided, and of how many."""
+    async def recover(self, operator: Operator, kept: Kept = NOT_KEPT) -> Report:
+        """Raises Unavailable where a provider does not answer; then nothing was accepted."""
         report = Report()
         accepted_at = (await self._marks.read()).accepted_at
         lost = await self.lost()
@@ -90,15 +133,17 @@ class Recovering:
         by_payment: dict[UUID | None, list[LostOperation]] = {}
         for one in lost:
             by_payment.setdefault(one.payment_id, []).append(one)
+        await kept.found({_name(each): [*map(str, each)] for each in by_payment.values()})
         known = await self._payments.known([found for found in by_payment if found])
-        for done, (payment_id, operations) in enumerate(by_payment.items(), 1):
+        for payment_id, operations in by_payment.items():
             payment = known.get(payment_id) if payment_id else None
             if payment is None:
                 await self._rebuild(report, operations, operator)
             else:
                 await self._decide(report, operations, payment, operator)
-            progress(done, len(by_payment))
+            await kept.decided(_name(operations), report)
         report.explained = await self._rebuilding.explained(accepted_at)
+        await kept.explained(report.explained)
         if report.is_decided:
             made = len(report.explained.transaction_ids)
             reason = f"recovered: {len(report.goes_on)} go on, {len(report.held)} are held"
@@ -154,7 +199,7 @@ class Recovering:
     async def _rebuild(
         self, report: Report, lost: Sequence[LostOperation], operator: Operator
     ) -> None:
-        words, name = [str(one) for one in lost], lost[0].transaction_id or NAMELESS
+        words, name = [str(one) for one in lost], _name(lost)
         try:
             payment = await self._rebuilding.rebuild(lost, operator)
             report.rebuilt[name] = [*words, f"it is {payment.status}"]
@@ -202,3 +247,7 @@ def _is_straight(stated: Sequence[Stated]) -> bool:
     steps = [one.operation.step for one in stated]
     differs = any(one.answer.code in MISMATCHES for one in stated)
     return Step.REFUND not in steps and len({*steps}) == len(steps) and not differs
+
+
+def _name(lost: Sequence[LostOperation]) -> str:
+    return lost[0].transaction_id or NAMELESS

@@ -26,6 +26,7 @@ from caravel.payments.v1 import (
     payments_pb2,
     payments_pb2_grpc,
     proposals_pb2_grpc,
+    recovery_pb2_grpc,
     refunds_pb2_grpc,
     replays_pb2_grpc,
     search_pb2_grpc,
@@ -100,6 +101,7 @@ SERVICES = {
         corridor_versions_pb2_grpc.add_CorridorVersionServiceServicer_to_server
     ),
     "ProposalService": proposals_pb2_grpc.add_ProposalServiceServicer_to_server,
+    "RecoveryService": recovery_pb2_grpc.add_RecoveryServiceServicer_to_server,
     "OperatorKeyService": operator_keys_pb2_grpc.add_OperatorKeyServiceServicer_to_server,
     "TokenService": tokens_pb2_grpc.add_TokenServiceServicer_to_server,
     "WebhookService": webhooks_pb2_grpc.add_WebhookServiceServicer_to_server,

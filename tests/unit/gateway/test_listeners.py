@@ -118,6 +118,7 @@ async def test_reflection_describes_what_the_listener_leads_to(gateway: Gateway)
         "OverviewService",
         "PauseService",
         "ProposalService",
+        "RecoveryService",
         "ReplayService",
         "SearchService",
         "VerbService",

@@ -29,6 +29,7 @@ STUBS = {
     "PauseService": "pauses",
     "ReplayService": "replays",
     "ProposalService": "proposals",
+    "RecoveryService": "recovery",
     "VerbService": "verbs",
     "CorridorVersionService": "corridors",
     "MerchantService": "merchants",

@@ -22,6 +22,7 @@ from caravel.payments.v1 import (
     pauses_pb2_grpc,
     payments_pb2_grpc,
     proposals_pb2_grpc,
+    recovery_pb2_grpc,
     refunds_pb2_grpc,
     replays_pb2_grpc,
     search_pb2_grpc,
@@ -52,6 +53,10 @@ from services.payments.operators.trail import Trail
 from services.payments.orders.opening import InForce
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.orders.store.scoreboard import PostgresScoreboards
+from services.payments.recovery.course import OwnStanding
+from services.payments.recovery.opening import Recoverable
+from services.payments.recovery.ports import DatabaseOlder
+from services.payments.recovery.store.recoveries import PostgresRecoveries
 from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.payments.webhooks_out.convert import encode_event
 from services.payments.webhooks_out.store.endpoints import PostgresEndpoints
@@ -76,6 +81,23 @@ from tests.rails import any_rails
 CORRIDORS = ROOT / "deploy" / "corridors"
 
 
+@dataclass(frozen=True)
+class Stands:
+    """A replica's knowledge of its database."""
+
+    is_older: bool
+
+    def refuse(self) -> None:
+        if self.is_older:
+            raise DatabaseOlder
+
+    async def ask(self) -> None:
+        self.refuse()
+
+
+AS_NEW, OLDER = Stands(is_older=False), Stands(is_older=True)
+
+
 @dataclass
 class Service:
     """A running payments service and what stands behind it."""
@@ -94,6 +116,7 @@ class Service:
     replays: "replays_pb2_grpc.ReplayServiceAsyncStub"
     corridors: "corridor_versions_pb2_grpc.CorridorVersionServiceAsyncStub"
     proposals: "proposals_pb2_grpc.ProposalServiceAsyncStub"
+    recovery: "recovery_pb2_grpc.RecoveryServiceAsyncStub"
     search: "search_pb2_grpc.SearchServiceAsyncStub"
     overview: "overview_pb2_grpc.OverviewServiceAsyncStub"
     verbs: "verbs_pb2_grpc.VerbServiceAsyncStub"
@@ -152,6 +175,7 @@ async def serving_payments(
     exposure_limits: Path | None = None,
     policy: Path | None = None,
     identity: Identity | None = None,
+    standing: OwnStanding = AS_NEW,
 ) -> AsyncIterator[Service]:
     """The service over the corridors of a folder; in the clear with no identity."""
     config = _settings(corridors, deployment, limits, policy)
@@ -182,6 +206,9 @@ async def serving_payments(
         exposure=exposure,
         counts=PostgresScoreboards(engine),
         in_force=_in_force(operators),
+        recoverable=Recoverable(
+            recoveries=PostgresRecoveries(engine), standing=standing, wake=lambda: None
+        ),
         identity=identity,
     )
     parts = {"fees": fees, "rates": rates, "providers": providers, "exposure": exposure}
@@ -237,6 +264,7 @@ def _stubs(channel: grpc.aio.Channel) -> dict[str, Any]:
         "pauses": pauses_pb2_grpc.PauseServiceStub(channel),
         "replays": replays_pb2_grpc.ReplayServiceStub(channel),
         "proposals": proposals_pb2_grpc.ProposalServiceStub(channel),
+        "recovery": recovery_pb2_grpc.RecoveryServiceStub(channel),
         "search": search_pb2_grpc.SearchServiceStub(channel),
         "overview": overview_pb2_grpc.OverviewServiceStub(channel),
         "verbs": verbs_pb2_grpc.VerbServiceStub(channel),

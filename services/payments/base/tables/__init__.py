@@ -32,6 +32,7 @@ from services.payments.base.tables.money import (
 )
 from services.payments.base.tables.pauses import pauses
 from services.payments.base.tables.proposals import adjustments, proposals, rate_overrides
+from services.payments.base.tables.recoveries import recovered_payments, recoveries
 
 __all__ = [
     "MOVED",
@@ -59,6 +60,8 @@ __all__ = [
     "proposals",
     "quotes",
     "rate_overrides",
+    "recovered_payments",
+    "recoveries",
     "refunds",
     "unreadable_rows",
     "webhook_endpoints",

@@ -12,6 +12,7 @@ from services.payments.base.instants import read_instant
 from services.payments.base.problems import Problems, fields_invalid
 from services.payments.model.operator import Operator, operator_of
 from services.payments.model.principal import Principal
+from services.payments.operators.accepting import DATABASE
 from services.payments.operators.convert.payments import (
     NOTE_MAX,
     required_text,
@@ -137,6 +138,9 @@ def _read_verb(request: proposals_pb2.CreateProposalRequest, principal: Principa
         _refuse_note(request.resume_corridor.reason)
         name = request.resume_corridor.corridor_id
         return Action.RESUME_CORRIDOR, required_text("corridor_id", CORRIDOR_MAX)(name), {}
+    if which == "accept_database":
+        _refuse_note(request.accept_database.reason)
+        return Action.ACCEPT_DATABASE, DATABASE, {}
     if which is None:
         return None
     verb = getattr(request, which)

@@ -35,6 +35,7 @@ from services.payments.operators.store.actions import log_action, log_refusal
 from services.payments.operators.store.adjustments import AdjustmentRows
 from services.payments.operators.store.dead_letters import discard, list_letters, requeue
 from services.payments.operators.store.effects import read_effect
+from services.payments.operators.store.finding import FindingRows
 from services.payments.operators.store.overrides import OverrideRows
 from services.payments.operators.store.pauses import PauseRows
 from services.payments.operators.store.proposals import ProposalRows
@@ -196,6 +197,11 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
     def adjustments(self) -> AdjustmentRows:
         """See OperatorTransaction.adjustments."""
         return AdjustmentRows(self._connection)
+
+    @property
+    def finding(self) -> FindingRows:
+        """See OperatorTransaction.finding."""
+        return FindingRows(self._connection)
 
     async def is_set_aside(self, payment_id: UUID) -> bool:
         """See OperatorTransaction.is_set_aside."""

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.mesh.ports import ListedOperation
 from services.payments.model.timing import COMPARE_SKEW
+from services.payments.operators.store.finding import FindingRows
 from services.payments.recovery.ports import Mark
 from services.shared.db import connected
 from services.shared.ids import Prefix, decode_id
@@ -22,12 +23,6 @@ _FIND = text(
     """
     UPDATE database_mark SET finding = :finding, found_at = now()
      WHERE finding = '' AND (CAST(:below AS bigint) IS NULL OR mark < :below)
-    """
-)
-_ACCEPT = text(
-    """
-    UPDATE database_mark
-       SET finding = '', accepted_at = now(), accepted_by = :accepted_by, accept_reason = :reason
     """
 )
 _EXPECTED = text(
@@ -116,8 +111,10 @@ class PostgresMarks:
 
     @repeated
     async def accept(self, *, accepted_by: str, reason: str) -> None:
-        """Takes the database as it is. Raises Unavailable."""
-        await self._write(_ACCEPT, accepted_by=accepted_by, reason=reason)
+        """See Marks.accept."""
+        async with connected(self._engine) as connection:
+            await FindingRows(connection).accept(accepted_by=accepted_by, reason=reason)
+            await connection.commit()
 
     async def expected_keys(self, provider: str) -> Sequence[str]:
         """See Marks.expected_keys."""

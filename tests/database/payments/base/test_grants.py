@@ -41,6 +41,7 @@ ADDED = BUILT | {
         "payment_events",
     ),
     *("pauses", "payments", "postings", "proposals", "quotes", "rate_overrides", "refunds"),
+    *("recoveries", "recovered_payments"),
     *("unreadable_rows", "webhook_endpoints"),
     "webhook_inbox",
 }

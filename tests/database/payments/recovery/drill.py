@@ -1,6 +1,6 @@
 """A database that has lost payments, providers that have them, and its recovery, for tests."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from services.payments.model.payment import Failure, Payment
 from services.payments.orders.ports import NewPayment
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.recovery.rebuilding import Rebuilding
-from services.payments.recovery.recovering import Recovering, Report
+from services.payments.recovery.recovering import NOT_KEPT, Kept, Recovering, Report
 from services.payments.recovery.store.lost import PostgresLostPayments
 from services.payments.recovery.store.marks import PostgresMarks
 from services.payments.recovery.store.rebuilt import PostgresRebuiltPayments
@@ -152,9 +152,8 @@ class Drill:
         assert not report.broken
 
 
-async def recover(
-    drills: Sequence[Drill], progress: Callable[[int, int], None] = lambda *_: None
-) -> Report:
+def recovering(drills: Sequence[Drill]) -> Recovering:
+    """A recovery of all of them, not begun yet."""
     engine, lists = drills[0].engine, Lists()
     lists.all_sources = SOURCES
     for provider, one in (pair for drill in drills for pair in drill.listed()):
@@ -163,5 +162,8 @@ async def recover(
     providers: Any = Providers(answers)
     rebuilding = Rebuilding(providers, PostgresRebuiltPayments(engine, encode_event), CAPABILITIES)
     lost = PostgresLostPayments(engine, encode_event, DECIDER)
-    recovering = Recovering(PostgresMarks(engine), lists, lost, rebuilding, CAPABILITIES)
-    return await recovering.recover(ADA, progress)
+    return Recovering(PostgresMarks(engine), lists, lost, rebuilding, CAPABILITIES)
+
+
+async def recover(drills: Sequence[Drill], kept: Kept = NOT_KEPT) -> Report:
+    return await recovering(drills).recover(ADA, kept)

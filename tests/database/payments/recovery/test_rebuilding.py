@@ -15,6 +15,7 @@ from services.payments.model.attempt import Answer, Step
 from services.payments.model.payment import PaymentOnHold
 from services.payments.operators.decisions import end_hold
 from services.payments.orders.store.payments import PostgresPayments
+from services.payments.recovery.recovering import NotKept, Report
 from services.payments.recovery.store.marks import PostgresMarks
 from services.shared.money import Money
 from services.shared.recipients import NO_RECIPIENT
@@ -328,20 +329,23 @@ class Died(Exception):
     """The process ended."""
 
 
+class Dying(NotKept):
+    """Ends after the first decision."""
+
+    async def decided(self, name: str, report: Report) -> None:
+        raise Died(name)
+
+
 async def test_a_recovery_that_died_goes_on_where_it_was(engine: AsyncEngine) -> None:
     first = Drill(engine, make_lost(), COLLECTED)
     second = Drill(engine, make_lost(key="order-9"), COLLECTED)
 
-    def die(done: int, of: int) -> None:
-        raise Died(f"{done} of {of}")
-
-    with pytest.raises(Died, match="1 of 2"):
-        await recover([first, second], die)
+    with pytest.raises(Died, match=first.payment.transaction_id):
+        await recover([first, second], Dying())
     assert (await PostgresMarks(engine).read()).finding
-    seen: list[tuple[int, int]] = []
-    report = await recover([first, second], lambda *done: seen.append(done))
+    report = await recover([first, second])
 
-    assert seen == [(1, 1)]
+    assert set(report.rebuilt) == {second.payment.transaction_id}
     assert report.is_accepted
     assert len(report.explained.transaction_ids) == 2
     await first.assert_all_holds()

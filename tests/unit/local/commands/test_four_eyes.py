@@ -77,6 +77,17 @@ def test_each_verb_has_its_own_words(
     assert expected.items() <= order.items()
 
 
+def test_the_acceptance_of_the_database_is_proposed_for_nothing_else(
+    listener: Listener, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(listener, "propose", "accept", "database", "--reason", "seen") == 0
+    assert run(listener, "propose", "accept", "pay_1", "--reason", "seen") == 1
+
+    [(_, _, _, body)] = listener.requests
+    assert body == {"reason": "seen", "accept_database": {}}
+    assert "accept takes the database and nothing else" in capsys.readouterr().err
+
+
 def test_an_approval_names_what_was_shown(listener: Listener) -> None:
     assert run(listener, "approve", "prp_1", "--as", "grace", "--yes") == 0
 

@@ -37,7 +37,7 @@ from services.shared.ids import new_id
 from services.shared.recipients import Recipient, Wallet, as_row
 from tests.fakes import AlwaysCorridors, FixedRates, ScriptedProviders
 from tests.poison import rows, run
-from tests.wire.payments.conftest import CORRIDORS
+from tests.wire.payments.conftest import AS_NEW, CORRIDORS
 from tests.wire.payments.operators.calls import (
     REFUSED,
     WRITTEN_OFF,
@@ -96,7 +96,7 @@ class Wrapped:
         self.verbs: dict[Action, AgreedVerb] = dict(
             agreed_verbs(acting, corridors=corridors, rates=FixedRates(), bounds=bounds)
         )
-        self.proposing = Proposing(stores, self.verbs, trail, USUAL.proposals)
+        self.proposing = Proposing(stores, self.verbs, trail, USUAL.proposals, AS_NEW.refuse)
 
 
 def draft(verb: Action, target: str) -> Draft:
@@ -141,7 +141,7 @@ async def database_takes(engine: AsyncEngine, proposal: Proposal, by: Operator) 
     return True
 
 
-VERBS = (Action.RATE_OVERRIDE, *RESUME.values(), *get_args(PaymentVerb))
+VERBS = (Action.RATE_OVERRIDE, Action.ACCEPT_DATABASE, *RESUME.values(), *get_args(PaymentVerb))
 ON_HOLD = (Action.RELEASE_HOLD, Action.RESOLVE_ATTEMPT)
 
 
@@ -152,13 +152,16 @@ PAUSED = """
 
 
 async def target_of(engine: AsyncEngine, verb: Action) -> str:
-    """A new payment, or a pause, for which the verb can be done."""
+    """A new payment, a pause or a finding for which the verb can be done."""
     for kind, resumed in RESUME.items():
         if verb is resumed:
             await run(engine, PAUSED, id=new_id(), kind=kind)
             return "us-ng"
     if verb is Action.RATE_OVERRIDE:
         return "us-ng"
+    if verb is Action.ACCEPT_DATABASE:
+        await run(engine, "UPDATE database_mark SET finding = 'of the matrix'")
+        return "database"
     if verb is Action.ADJUST_PAYMENT:
         return (await with_suspense(engine))[1]
     made = unknown_payout if verb in ON_HOLD else refused_payout

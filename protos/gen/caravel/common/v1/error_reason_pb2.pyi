@@ -642,6 +642,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     answered from it until an operator has recovered it. Repeat with the same key.
     Example: {"reason": "DATABASE_OLDER", "metadata": {}}
     """
+    RECOVERY_RUNNING: _ErrorReason.ValueType  # 211
+    """A recovery is deciding about payments: the database can be accepted once that has ended.
+    Example: {"reason": "RECOVERY_RUNNING", "metadata": {}}
+    """
+    DATABASE_NOT_OLDER: _ErrorReason.ValueType  # 212
+    """Nobody has found that the database is older than what has happened, so that there is nothing to
+    accept.
+    Example: {"reason": "DATABASE_NOT_OLDER", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused. The gRPC code and HTTP status stand behind each reason."""
@@ -1263,5 +1272,14 @@ DATABASE_OLDER: ErrorReason.ValueType  # 210
 """The database is older than what has happened, as after a restore: nothing is sent, created or
 answered from it until an operator has recovered it. Repeat with the same key.
 Example: {"reason": "DATABASE_OLDER", "metadata": {}}
+"""
+RECOVERY_RUNNING: ErrorReason.ValueType  # 211
+"""A recovery is deciding about payments: the database can be accepted once that has ended.
+Example: {"reason": "RECOVERY_RUNNING", "metadata": {}}
+"""
+DATABASE_NOT_OLDER: ErrorReason.ValueType  # 212
+"""Nobody has found that the database is older than what has happened, so that there is nothing to
+accept.
+Example: {"reason": "DATABASE_NOT_OLDER", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

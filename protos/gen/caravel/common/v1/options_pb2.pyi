@@ -206,8 +206,13 @@ class Access(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
     OR_SCOPES_FIELD_NUMBER: _builtins.int
+    ON_OLDER_DATABASE_FIELD_NUMBER: _builtins.int
     principal: Global___Access.Principal.ValueType
     """The kind of principal."""
+    on_older_database: _builtins.bool
+    """The call may be made while the database is older than what has happened, when all others that do
+    not only read are refused with DATABASE_OLDER.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
         """The scopes that the credential needs, all of them. Only merchants and operators have scopes."""
@@ -230,10 +235,11 @@ class Access(_message.Message):
         scopes: _abc.Iterable[Global___Scope.ValueType] | None = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
         or_scopes: _abc.Iterable[Global___Scope.ValueType] | None = ...,
+        on_older_database: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["or_scopes", b"or_scopes", "principal", b"principal", "scopes", b"scopes", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_older_database", b"on_older_database", "or_scopes", b"or_scopes", "principal", b"principal", "scopes", b"scopes", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

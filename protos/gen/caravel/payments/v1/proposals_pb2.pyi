@@ -7,6 +7,7 @@ deployment says which verbs those are. The first of them is the override of a co
 
 from caravel.payments.v1 import admin_pb2 as _admin_pb2
 from caravel.payments.v1 import pauses_pb2 as _pauses_pb2
+from caravel.payments.v1 import recovery_pb2 as _recovery_pb2
 from caravel.payments.v1 import verbs_pb2 as _verbs_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -135,10 +136,10 @@ class Proposal(_message.Message):
     """Id of the proposal, for example "prp_01jd8x3v9me7rb5k3n6q2f4h8z"."""
     verb: _builtins.str
     """The verb: RATE_OVERRIDE, RELEASE_HOLD, RESOLVE_ATTEMPT, FORCE_PAYOUT, REFUND_PAYMENT,
-    CORRECT_PAYMENT, RESUME_PROVIDER or RESUME_CORRIDOR.
+    CORRECT_PAYMENT, ADJUST_PAYMENT, RESUME_PROVIDER, RESUME_CORRIDOR or ACCEPT_DATABASE.
     """
     target: _builtins.str
-    """Id of the corridor or the payment, or name of the provider."""
+    """Id of the corridor or the payment, name of the provider, or "database"."""
     payload: _builtins.str
     """All that will be done, as canonical JSON: arguments, reason, target and verb."""
     payload_sha256: _builtins.str
@@ -211,6 +212,7 @@ class CreateProposalRequest(_message.Message):
     ADJUST_PAYMENT_FIELD_NUMBER: _builtins.int
     RESUME_PROVIDER_FIELD_NUMBER: _builtins.int
     RESUME_CORRIDOR_FIELD_NUMBER: _builtins.int
+    ACCEPT_DATABASE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
@@ -254,6 +256,12 @@ class CreateProposalRequest(_message.Message):
         """As ResumeCorridor takes it; its reason is empty, the reason stands here."""
 
     @_builtins.property
+    def accept_database(self) -> _recovery_pb2.AcceptDatabaseRequest:
+        """As AcceptDatabase takes it; its reason is empty, the reason stands here. The proposal fails where
+        a recovery was started since.
+        """
+
+    @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """Until when it can be approved, at most as long as the policy says. Absent: as long as is usual."""
 
@@ -269,14 +277,15 @@ class CreateProposalRequest(_message.Message):
         adjust_payment: _verbs_pb2.AdjustPaymentRequest | None = ...,
         resume_provider: _pauses_pb2.ResumeProviderRequest | None = ...,
         resume_corridor: _pauses_pb2.ResumeCorridorRequest | None = ...,
+        accept_database: _recovery_pb2.AcceptDatabaseRequest | None = ...,
         reason: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_database", b"accept_database", "adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "reason", b"reason", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_database", b"accept_database", "adjust_payment", b"adjust_payment", "correct_payment", b"correct_payment", "expires_at", b"expires_at", "force_payout", b"force_payout", "rate_override", b"rate_override", "reason", b"reason", "refund_payment", b"refund_payment", "release_hold", b"release_hold", "resolve_attempt", b"resolve_attempt", "resume_corridor", b"resume_corridor", "resume_provider", b"resume_provider", "verb", b"verb"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["rate_override", "release_hold", "resolve_attempt", "force_payout", "refund_payment", "correct_payment", "adjust_payment", "resume_provider", "resume_corridor"]  # noqa: Y015
+    _WhichOneofReturnType_verb: _TypeAlias = _typing.Literal["rate_override", "release_hold", "resolve_attempt", "force_payout", "refund_payment", "correct_payment", "adjust_payment", "resume_provider", "resume_corridor", "accept_database"]  # noqa: Y015
     _WhichOneofArgType_verb: _TypeAlias = _typing.Literal["verb", b"verb"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_verb) -> _WhichOneofReturnType_verb | None: ...
 

@@ -29,7 +29,8 @@ class ProposalServiceStub:
     """Proposals and the overrides of rates. The two people are those of the credentials: all keys under
     one operator's name are one person, and so are all tokens of one subject of an issuer. Each call
     that changes something is written to the log of operators' actions, and so is one that was refused
-    and a proposal that nobody decided in time.
+    and a proposal that nobody decided in time. While the database is older than what has happened
+    (DATABASE_OLDER), only proposals of ACCEPT_DATABASE are made and decided.
     """
 
     def __init__(self, channel):
@@ -84,7 +85,8 @@ class ProposalServiceServicer:
     """Proposals and the overrides of rates. The two people are those of the credentials: all keys under
     one operator's name are one person, and so are all tokens of one subject of an issuer. Each call
     that changes something is written to the log of operators' actions, and so is one that was refused
-    and a proposal that nobody decided in time.
+    and a proposal that nobody decided in time. While the database is older than what has happened
+    (DATABASE_OLDER), only proposals of ACCEPT_DATABASE are made and decided.
     """
 
     def CreateProposal(self, request, context):
@@ -102,8 +104,8 @@ class ProposalServiceServicer:
         PAYOUT_BELOW_MINIMUM, PAYOUT_ABOVE_MAXIMUM, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
         REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED, PAYMENT_NOT_CORRECTABLE, PAYMENT_ON_HOLD,
         PAYMENT_DISPUTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE, OVERLOADED,
-        SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, PAYMENT_BUSY, PAYMENT_UNREADABLE or
-        PROPOSAL_EXISTS.
+        SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, DATABASE_NOT_OLDER, RECOVERY_RUNNING, PAYMENT_BUSY,
+        PAYMENT_UNREADABLE or PROPOSAL_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,7 +141,8 @@ class ProposalServiceServicer:
         REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED, PAYMENT_NOT_CORRECTABLE, PAYMENT_ON_HOLD,
         PAYMENT_DISPUTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE, OVERLOADED,
         SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, ACCOUNT_NOT_ADJUSTABLE, ADJUSTMENT_UNBALANCED,
-        ADJUSTMENT_TOO_LARGE, ADJUSTMENT_EXISTS, PAYMENT_NOT_ADJUSTABLE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        ADJUSTMENT_TOO_LARGE, ADJUSTMENT_EXISTS, PAYMENT_NOT_ADJUSTABLE, DATABASE_NOT_OLDER,
+        RECOVERY_RUNNING, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,7 +238,8 @@ class ProposalService:
     """Proposals and the overrides of rates. The two people are those of the credentials: all keys under
     one operator's name are one person, and so are all tokens of one subject of an issuer. Each call
     that changes something is written to the log of operators' actions, and so is one that was refused
-    and a proposal that nobody decided in time.
+    and a proposal that nobody decided in time. While the database is older than what has happened
+    (DATABASE_OLDER), only proposals of ACCEPT_DATABASE are made and decided.
     """
 
     @staticmethod

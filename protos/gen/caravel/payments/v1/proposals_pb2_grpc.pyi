@@ -32,7 +32,8 @@ class ProposalServiceStub:
     """Proposals and the overrides of rates. The two people are those of the credentials: all keys under
     one operator's name are one person, and so are all tokens of one subject of an issuer. Each call
     that changes something is written to the log of operators' actions, and so is one that was refused
-    and a proposal that nobody decided in time.
+    and a proposal that nobody decided in time. While the database is older than what has happened
+    (DATABASE_OLDER), only proposals of ACCEPT_DATABASE are made and decided.
     """
 
     @_typing.overload
@@ -54,8 +55,8 @@ class ProposalServiceStub:
     PAYOUT_BELOW_MINIMUM, PAYOUT_ABOVE_MAXIMUM, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
     REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED, PAYMENT_NOT_CORRECTABLE, PAYMENT_ON_HOLD,
     PAYMENT_DISPUTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE, OVERLOADED,
-    SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, PAYMENT_BUSY, PAYMENT_UNREADABLE or
-    PROPOSAL_EXISTS.
+    SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, DATABASE_NOT_OLDER, RECOVERY_RUNNING, PAYMENT_BUSY,
+    PAYMENT_UNREADABLE or PROPOSAL_EXISTS.
     """
     ListProposals: _grpc.UnaryUnaryMultiCallable[_proposals_pb2.ListProposalsRequest, _proposals_pb2.ListProposalsResponse]
     """Lists the proposals, the latest first. Idempotent. Refuses with FIELD_INVALID."""
@@ -77,7 +78,8 @@ class ProposalServiceStub:
     REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED, PAYMENT_NOT_CORRECTABLE, PAYMENT_ON_HOLD,
     PAYMENT_DISPUTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE, OVERLOADED,
     SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, ACCOUNT_NOT_ADJUSTABLE, ADJUSTMENT_UNBALANCED,
-    ADJUSTMENT_TOO_LARGE, ADJUSTMENT_EXISTS, PAYMENT_NOT_ADJUSTABLE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    ADJUSTMENT_TOO_LARGE, ADJUSTMENT_EXISTS, PAYMENT_NOT_ADJUSTABLE, DATABASE_NOT_OLDER,
+    RECOVERY_RUNNING, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     RefuseProposal: _grpc.UnaryUnaryMultiCallable[_proposals_pb2.RefuseProposalRequest, _proposals_pb2.Proposal]
     """Refuses a proposal of another person. Idempotent for that person. Refuses with FIELD_INVALID,
@@ -104,7 +106,8 @@ class ProposalServiceAsyncStub(ProposalServiceStub):
     """Proposals and the overrides of rates. The two people are those of the credentials: all keys under
     one operator's name are one person, and so are all tokens of one subject of an issuer. Each call
     that changes something is written to the log of operators' actions, and so is one that was refused
-    and a proposal that nobody decided in time.
+    and a proposal that nobody decided in time. While the database is older than what has happened
+    (DATABASE_OLDER), only proposals of ACCEPT_DATABASE are made and decided.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -123,8 +126,8 @@ class ProposalServiceAsyncStub(ProposalServiceStub):
     PAYOUT_BELOW_MINIMUM, PAYOUT_ABOVE_MAXIMUM, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
     REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED, PAYMENT_NOT_CORRECTABLE, PAYMENT_ON_HOLD,
     PAYMENT_DISPUTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE, OVERLOADED,
-    SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, PAYMENT_BUSY, PAYMENT_UNREADABLE or
-    PROPOSAL_EXISTS.
+    SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, DATABASE_NOT_OLDER, RECOVERY_RUNNING, PAYMENT_BUSY,
+    PAYMENT_UNREADABLE or PROPOSAL_EXISTS.
     """
     ListProposals: _aio.UnaryUnaryMultiCallable[_proposals_pb2.ListProposalsRequest, _proposals_pb2.ListProposalsResponse]  # type: ignore[assignment]
     """Lists the proposals, the latest first. Idempotent. Refuses with FIELD_INVALID."""
@@ -146,7 +149,8 @@ class ProposalServiceAsyncStub(ProposalServiceStub):
     REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED, PAYMENT_NOT_CORRECTABLE, PAYMENT_ON_HOLD,
     PAYMENT_DISPUTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE, OVERLOADED,
     SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, ACCOUNT_NOT_ADJUSTABLE, ADJUSTMENT_UNBALANCED,
-    ADJUSTMENT_TOO_LARGE, ADJUSTMENT_EXISTS, PAYMENT_NOT_ADJUSTABLE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    ADJUSTMENT_TOO_LARGE, ADJUSTMENT_EXISTS, PAYMENT_NOT_ADJUSTABLE, DATABASE_NOT_OLDER,
+    RECOVERY_RUNNING, PAYMENT_BUSY or PAYMENT_UNREADABLE.
     """
     RefuseProposal: _aio.UnaryUnaryMultiCallable[_proposals_pb2.RefuseProposalRequest, _proposals_pb2.Proposal]  # type: ignore[assignment]
     """Refuses a proposal of another person. Idempotent for that person. Refuses with FIELD_INVALID,
@@ -172,7 +176,8 @@ class ProposalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Proposals and the overrides of rates. The two people are those of the credentials: all keys under
     one operator's name are one person, and so are all tokens of one subject of an issuer. Each call
     that changes something is written to the log of operators' actions, and so is one that was refused
-    and a proposal that nobody decided in time.
+    and a proposal that nobody decided in time. While the database is older than what has happened
+    (DATABASE_OLDER), only proposals of ACCEPT_DATABASE are made and decided.
     """
 
     @_abc_1.abstractmethod
@@ -195,8 +200,8 @@ class ProposalServiceServicer(metaclass=_abc_1.ABCMeta):
         PAYOUT_BELOW_MINIMUM, PAYOUT_ABOVE_MAXIMUM, PAYMENT_NOT_REFUNDABLE, REFUND_TOO_LARGE,
         REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED, PAYMENT_NOT_CORRECTABLE, PAYMENT_ON_HOLD,
         PAYMENT_DISPUTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE, OVERLOADED,
-        SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, PAYMENT_BUSY, PAYMENT_UNREADABLE or
-        PROPOSAL_EXISTS.
+        SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, DATABASE_NOT_OLDER, RECOVERY_RUNNING, PAYMENT_BUSY,
+        PAYMENT_UNREADABLE or PROPOSAL_EXISTS.
         """
 
     @_abc_1.abstractmethod
@@ -236,7 +241,8 @@ class ProposalServiceServicer(metaclass=_abc_1.ABCMeta):
         REFUND_ENDS_PAYOUT, REFUNDS_EXHAUSTED, PAYMENT_NOT_CORRECTABLE, PAYMENT_ON_HOLD,
         PAYMENT_DISPUTED, RECIPIENT_NAME_MISMATCH, RECIPIENT_CHECK_UNAVAILABLE, OVERLOADED,
         SERVICE_UNAVAILABLE, PAUSE_NOT_FOUND, ACCOUNT_NOT_ADJUSTABLE, ADJUSTMENT_UNBALANCED,
-        ADJUSTMENT_TOO_LARGE, ADJUSTMENT_EXISTS, PAYMENT_NOT_ADJUSTABLE, PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        ADJUSTMENT_TOO_LARGE, ADJUSTMENT_EXISTS, PAYMENT_NOT_ADJUSTABLE, DATABASE_NOT_OLDER,
+        RECOVERY_RUNNING, PAYMENT_BUSY or PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
