@@ -23,9 +23,9 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its label, its field (a dot leads into a record within), and its kind: text, long,
-    code (an id), word (of a contract), state, list, pairs, number, seconds, instant, age, left or
-    yes."""
+    """A column: its label, its field (a dot leads into a record within, a bar to the field that
+    stands in for an empty one), and its kind: text, long, code (an id), word (of a contract),
+    state, list, pairs, number, seconds, instant, age, left or yes."""
 
     label: str
     field: str
@@ -45,11 +45,14 @@ class Column:
         return _SHAPES.get(self.kind, "")
 
     def value(self, record: Record) -> Any:
-        """The value of the cell; None where there is none."""
-        found: Any = record
-        for name in self.field.split("."):
-            found = found[name] if found is not None else None
-        return None if found in ("", [], {}) else found
+        """The value of the cell, of the first of its fields that has one; None where none has."""
+        for field in self.field.split("|"):
+            found: Any = record
+            for name in field.split("."):
+                found = found[name] if found is not None else None
+            if found is not None and found not in ("", [], {}):
+                return found
+        return None
 
     def address(self, record: Record) -> str:
         """The address to which the cell leads; empty where it leads nowhere."""

@@ -61,6 +61,18 @@ _ORPHAN = {
 }
 
 
+_UNREADABLE = {
+    "reason": "row_unreadable",
+    "attempts": 0,
+    "last_error": "ValueError at services/payments/base/attempt_rows.py:88",
+    "record": {
+        "table": "payment_events",
+        "key": '["sandbox", "01939e7a-7a29-7f4c-a1b2-1f6d4c9b0e11", "2"]',
+        "column": "evidence",
+    },
+}
+
+
 def dead_letters(now: datetime, request: Mapping[str, Any]) -> Any:
     letters = [
         {
@@ -73,9 +85,10 @@ def dead_letters(now: datetime, request: Mapping[str, Any]) -> Any:
             "last_error": "ZeroDivisionError at services/payments/engine/decisions/table.py:41",
             "requeue_refusal": "DEAD_LETTER_UNMATCHED" if kind == "ORPHAN" else "",
             **(_ORPHAN if kind == "ORPHAN" else {}),
+            **(_UNREADABLE if kind == "UNREADABLE" else {}),
             "set_aside_at": now - timedelta(days=2, hours=5),
         }
-        for kind in ("STEP", "INBOX", "OUTBOX", "ORPHAN")
+        for kind in ("STEP", "INBOX", "OUTBOX", "ORPHAN", "UNREADABLE")
         if request.get("kind", kind) == kind
     ]
     return answer_of("ListDeadLetters", dead_letters=letters)

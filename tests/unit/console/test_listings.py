@@ -25,7 +25,7 @@ def test_a_list_shows_fields_of_the_contract(listing: Listing) -> None:
     items = field_of(CALLS[listing.call].response.DESCRIPTOR, listing.items)
     assert items.is_repeated
 
-    kinds = {column.field: column.kind for column in listing.columns}
+    kinds = {path: one.kind for one in listing.columns for path in one.field.split("|")}
     for path, kind in kinds.items():
         found = field_of(items.message_type, path)
         is_instant = bool(found.message_type) and found.message_type.name == "Timestamp"

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -31,6 +32,18 @@ def test_any_text_comes_back_from_a_file(text: str) -> None:
     [_, [name, _amount]] = rows_of(as_csv(COLUMNS, [{"name": text, "amount": ""}]))
 
     assert name.removeprefix("'") == text.removeprefix("'")
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        ({"event": "paid", "row": {"table": "quotes"}}, "paid"),
+        ({"event": "", "row": {"table": "quotes", "key": "7"}}, "key: 7; table: quotes"),
+        ({"event": "", "row": None}, ""),
+    ],
+)
+def test_a_field_stands_in_for_an_empty_one(record: dict[str, Any], text: str) -> None:
+    assert Column("Event or row", "event|row", "pairs").text(record) == text
 
 
 def test_a_file_says_its_units_once_or_in_each_row() -> None:
