@@ -206,5 +206,5 @@ PROPOSALS = Listing(
             options=("PROPOSED", "APPROVED", "REFUSED", "WITHDRAWN", "EXPIRED", "FAILED"),
         ),
     ),
-    page_verbs=("override-rate",),
+    page_verbs=("override-rate", "accept-database"),
 )

@@ -89,6 +89,15 @@ RATE_VERBS = (
         back="/proposals/{proposal_id}",
     ),
     Verb(
+        "accept-database",
+        "Accept the database",
+        "Sends begin from a database that is older than what has happened, as it is.",
+        (_REASON,),
+        proposal="accept_database",
+        reason_field="reason",
+        back="/proposals/{proposal_id}",
+    ),
+    Verb(
         "end-override",
         "End",
         "Within a second the corridor is priced by the market again.",
