@@ -32,12 +32,15 @@ class Version:
         return {"PYTHONPATH": path, "BUILD_COMMIT": self.commit}
 
     def runs(self, spec: Spec) -> Spec:
-        """A process of this checkout as one of that code."""
-        command = tuple(
-            word.replace(f"{ROOT}/alembic.ini", f"{self.folder}/alembic.ini")
-            for word in spec.command
-        )
-        return replace(spec, command=command, environment={**spec.environment, **self.variables})
+        """A process of this checkout as one of that code, with the files of that version."""
+        command = tuple(map(self._own, spec.command))
+        environment = {name: self._own(value) for name, value in spec.environment.items()}
+        return replace(spec, command=command, environment={**environment, **self.variables})
+
+    def _own(self, word: str) -> str:
+        for part in ("alembic.ini", "deploy/"):
+            word = word.replace(f"{ROOT}/{part}", f"{self.folder}/{part}")
+        return word
 
 
 @dataclass(frozen=True, kw_only=True)
