@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from caravel.payments.v1 import (
@@ -145,11 +146,14 @@ class GrpcPayments:
 
 @asynccontextmanager
 async def opened_payments(target: str, identity: Identity | None) -> AsyncIterator[GrpcPayments]:
-    """payments at host:port; in the clear without an identity."""
-    name = "caravel.payments.v1.AdminService"
+    """payments at host:port, also where its database is older than what has happened: then it is
+    not healthy, and people need to see. In the clear without an identity."""
+    opened = partial(
+        open_channel, target, "caravel.payments.v1.AdminService", identity, follows_health=False
+    )
     async with (
-        open_channel(target, name, identity, retry_unavailable=True) as reading,
-        open_channel(target, name, identity, retry_unavailable=False) as changing,
+        opened(retry_unavailable=True) as reading,
+        opened(retry_unavailable=False) as changing,
     ):
         yield GrpcPayments(reading, changing)
 

@@ -30,7 +30,12 @@ _NEVER = 2**31 - 1
 
 
 def open_channel(
-    target: str, service: str, identity: Identity | None = None, *, retry_unavailable: bool
+    target: str,
+    service: str,
+    identity: Identity | None = None,
+    *,
+    retry_unavailable: bool,
+    follows_health: bool = True,
 ) -> grpc.aio.Channel:
     """A channel to every replica behind target ("host:port"), where a service of the mesh serves
     the gRPC service of this full name, for example "caravel.fees.v1.FeeService".
@@ -38,9 +43,11 @@ def open_channel(
     The peer must have that service's certificate, and sees that of the identity; only in tests
     there is none, and the channel is in the clear. retry_unavailable re-sends a call that
     was answered UNAVAILABLE up to three times; only for services whose every call may run twice.
+    follows_health keeps calls from a replica that says NOT_SERVING; without it they reach one that
+    refuses most calls, and answers those by which a person finds out why.
     """
     options = [
-        ("grpc.service_config", _service_config(service, retry_unavailable)),
+        ("grpc.service_config", _service_config(service, retry_unavailable, follows_health)),
         ("grpc.enable_retries", 1 if retry_unavailable else 0),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.max_receive_message_length", 16 * 1024 * 1024),
@@ -68,7 +75,7 @@ def open_channel(
     return channel
 
 
-def _service_config(service: str, retry_unavailable: bool) -> str:
+def _service_config(service: str, retry_unavailable: bool, follows_health: bool) -> str:
     method: dict[str, Any] = {"name": [{"service": service}]}
     if retry_unavailable:
         method["retryPolicy"] = {
@@ -78,12 +85,9 @@ def _service_config(service: str, retry_unavailable: bool) -> str:
             "backoffMultiplier": 2,
             "retryableStatusCodes": ["UNAVAILABLE"],
         }
+    health = {"healthCheckConfig": {"serviceName": service}} if follows_health else {}
     return json.dumps(
-        {
-            "loadBalancingConfig": [{"round_robin": {}}],
-            "healthCheckConfig": {"serviceName": service},
-            "methodConfig": [method],
-        }
+        {"loadBalancingConfig": [{"round_robin": {}}], **health, "methodConfig": [method]}
     )
 
 

@@ -224,6 +224,18 @@ async def test_a_replica_is_called_only_while_it_is_healthy() -> None:
     assert servicer.calls == 1
 
 
+async def test_a_channel_that_does_not_follow_health_reaches_an_unhealthy_replica() -> None:
+    server = serve(Scripted())
+    await server.start("127.0.0.1", 0)
+    target = f"127.0.0.1:{server.port}"
+    opened = open_channel(target, NAME, retry_unavailable=False, follows_health=False)
+    async with opened as channel:
+        answer = await unary(channel)
+    await server.stop(0)
+
+    assert answer == ["acme"]
+
+
 async def test_a_call_carries_the_callers_trace_and_request() -> None:
     servicer = Scripted()
     trace, request = trace_id_var.set(TRACE_ID), request_id_var.set("req-1")
