@@ -1,4 +1,5 @@
-"""The first page: how all payments stand, in figures, and everything that waits for a person."""
+"""The first page: whether the database is older than what has happened, how all payments stand, in
+figures, and everything that waits for a person."""
 
 import asyncio
 from collections.abc import Sequence
@@ -94,11 +95,16 @@ class Overview:
                 if may(visit.operator, listing.call)
             )
         )
-        overview, parts = await asyncio.gather(self._figures(visit.acting), reading)
+        overview, standing, parts = await asyncio.gather(
+            self._read(visit.acting, "GetOverview"),
+            self._read(visit.acting, "GetDatabaseStanding"),
+            reading,
+        )
         return self._pages.render(
             visit,
             "overview.html",
             live="all",
+            standing=standing,
             parts=parts,
             overview=overview,
             under_way=figures.under_way(overview) if overview else [],
@@ -112,9 +118,9 @@ class Overview:
             currency=SOURCE_CURRENCY,
         )
 
-    async def _figures(self, acting: Acting) -> Record | None:
+    async def _read(self, acting: Acting, call: str) -> Record | None:
         try:
-            return await self._pages.payments.call(acting, "GetOverview")
+            return await self._pages.payments.call(acting, call)
         except Unavailable:
             return None
 

@@ -35,6 +35,7 @@ from tests.browser.samples import (
     pauses,
     positions,
     proposal,
+    recovered,
     scoreboard,
     search,
 )
@@ -243,6 +244,7 @@ def fill(payments: ScriptedPayments, clock: Clock, moved: asyncio.Event) -> None
     payments.says("GetOverview", **overview(now))
     payments.says("ListMerchantEndpoints", endpoints=[endpoint(now)])
     payments.says("ListPauses", pauses=pauses(now))
+    payments.says("ListRecoveredPayments", payments=recovered())
     payments.says("ListProposals", proposals=[proposal(now, state) for state in STATES])
     payments.says("GetProposal", **proposal(now, "PROPOSED"))
     payments.answers["PreviewVerb"] = lambda request: preview(now, request)

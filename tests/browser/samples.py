@@ -234,6 +234,12 @@ def pauses(now: datetime) -> list[dict[str, Any]]:
     ]
 
 
+def recovered() -> list[dict[str, Any]]:
+    story = "payout flutterwave trf_01m83mbj55ewdbrd2wha9z9epa, 151,500.00 NGN, made 12:00:05"
+    fates = ("GOES_ON", "HELD", "MADE_AGAIN", "NOT_HELD", "UNKNOWN")
+    return [{"transaction_id": PAYMENT, "fate": fate, "stories": [story] * 2} for fate in fates]
+
+
 def override(now: datetime) -> dict[str, Any]:
     return {
         "override_id": OVERRIDE,

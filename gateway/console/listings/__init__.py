@@ -20,6 +20,7 @@ from gateway.console.listings.people import (
     MERCHANTS,
     OPERATOR_KEYS,
 )
+from gateway.console.listings.recovery import RECOVERED
 
 LISTINGS = (
     PAYMENTS,
@@ -34,6 +35,7 @@ LISTINGS = (
     SCOREBOARDS,
     PROVIDERS,
     PAUSES,
+    RECOVERED,
     ACTIONS,
     ENDPOINTS,
     OPERATOR_KEYS,
@@ -61,6 +63,7 @@ MENU: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("/proposals", "Proposals", PROPOSALS.call),
         ("/rates", "Rates", OVERRIDES.call),
         ("/pauses", "Pauses", PAUSES.call),
+        ("/recovery", "Recovery", RECOVERED.call),
     ),
     "Administer": (
         ("/merchants", "Merchants", MERCHANTS.call),

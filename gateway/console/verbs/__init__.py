@@ -14,6 +14,7 @@ from gateway.console.verbs.payments import (
     PROPOSAL_VERBS,
 )
 from gateway.console.verbs.people import PEOPLE_VERBS
+from gateway.console.verbs.recovery import RECOVERY_VERBS
 
 VERBS: Mapping[str, Verb] = {
     verb.name: verb
@@ -25,6 +26,7 @@ VERBS: Mapping[str, Verb] = {
         *RATE_VERBS,
         *PAUSE_VERBS,
         *PEOPLE_VERBS,
+        *RECOVERY_VERBS,
     )
 }
 

@@ -1,11 +1,8 @@
 """The verbs on rates, and the pauses of providers and corridors."""
 
 from gateway.console.fields import Field
-from gateway.console.verbs.model import NOTE, Verb
+from gateway.console.verbs.model import NOTE, REASON, Verb
 
-_REASON = Field(
-    "reason", "Reason", "area", "For the log and the other operators.", is_required=True
-)
 _PAUSED = (
     Field(
         "under_way",
@@ -15,7 +12,7 @@ _PAUSED = (
         options=("FINISH", "WAIT"),
     ),
     Field("ends_at", "Ends", "instant", "In UTC. With WAIT it is required."),
-    _REASON,
+    REASON,
 )
 PROVIDER = Field("provider", "Provider", is_required=True)
 CORRIDOR = Field("corridor_id", "Corridor", is_required=True)
@@ -45,7 +42,7 @@ PAUSE_VERBS = (
         "resume-provider",
         "Resume",
         "All its pauses end. Payments that wait go on within half a minute.",
-        (_REASON,),
+        (REASON,),
         call="ResumeProvider",
         proposal="resume_provider",
         preview="resume_provider",
@@ -58,7 +55,7 @@ PAUSE_VERBS = (
         "resume-corridor",
         "Resume",
         "All its pauses end. Payments that wait go on within half a minute.",
-        (_REASON,),
+        (REASON,),
         call="ResumeCorridor",
         proposal="resume_corridor",
         preview="resume_corridor",
@@ -86,15 +83,6 @@ RATE_VERBS = (
             Field("ends_at", "Ends", "instant", "In UTC.", is_required=True),
         ),
         proposal="rate_override",
-        back="/proposals/{proposal_id}",
-    ),
-    Verb(
-        "accept-database",
-        "Accept the database",
-        "Sends begin from a database that is older than what has happened, as it is.",
-        (_REASON,),
-        proposal="accept_database",
-        reason_field="reason",
         back="/proposals/{proposal_id}",
     ),
     Verb(

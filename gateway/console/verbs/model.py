@@ -93,4 +93,5 @@ def offers(verb: Verb, record: Record, operator: str) -> bool:
     )
 
 
+REASON = Field("reason", "Reason", "area", "For the log and the other operators.", is_required=True)
 NOTE = Field("note", "Note", "area", "Stands in the log of actions. At most 500 characters.")

@@ -213,3 +213,22 @@ async def test_a_list_offers_verbs_whose_subject_the_form_asks_for(
     assert 'href="/do/pause-provider"' in page and 'href="/do/pause-corridor"' in page
     assert "/do/resume-provider?provider=wise" in page
     assert "provider=stripe" not in page and "/do/resume-corridor" not in page
+
+
+async def test_the_first_page_says_that_the_database_is_older(
+    signed_in: Browser, payments: ScriptedPayments
+) -> None:
+    payments.refusals["GetOverview"] = Unavailable("no figures")
+    assert "The database is older" not in (await signed_in.get("/")).text
+    payments.says(
+        "GetDatabaseStanding",
+        older=True,
+        finding="a smaller <number>",
+        recovery={"state": "RUNNING", "started_by": "ada", "to_decide": 7},
+    )
+
+    page = (await signed_in.get("/")).text
+
+    assert "The database is older than what has happened." in page
+    assert "a smaller &lt;number&gt;" in page and 'href="/do/accept-database"' in page
+    assert "Recovery by ada: <code>RUNNING</code>, 7 payments to decide." in page
