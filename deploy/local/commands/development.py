@@ -23,9 +23,9 @@ from deploy.local.process.terminal import Problem, is_coloured, paint, say
 # Each runs side by side with the others, as meshes mostly wait: for leases to end, and for what was
 # broken to heal. In each, what is cheap and near the code fails first.
 RUNS = (
-    ("unit", "wire", "e2e"),
-    ("database", "contract", "house", "browser", "hostile", "benchmarks"),
-    ("chaos",),
+    ("unit", "wire", "house", "browser"),
+    ("database", "contract", "e2e"),
+    ("hostile", "benchmarks", "chaos"),
 )
 RINGS = tuple(ring for run in RUNS for ring in run)
 # The exit code of pytest where no test was selected.
