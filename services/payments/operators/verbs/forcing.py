@@ -11,7 +11,7 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.forced import check_forceable, force_payout, payouts_of
 from services.payments.mesh.ports import CurrentCorridors, Providers
 from services.payments.model.attempt import Attempt, Capabilities, Outcome
-from services.payments.model.payment import Payment, PaymentBusy
+from services.payments.model.payment import PaymentBusy
 from services.payments.model.quote import Route
 from services.payments.model.rails import target_of
 from services.payments.operators.asking import Asked, ask
@@ -41,7 +41,7 @@ class Forcing:
         capabilities, chosen = await self._providers.capabilities(), arguments["provider"]
         check_forceable(work, capabilities)
         corridor = (await self._corridors.current()).get(work.payment.corridor_id)
-        _route(work.payment, chosen, corridor, capabilities)
+        _route(work, chosen, corridor, capabilities)
         payouts = payouts_of(work)
         answers = [
             await self._unpaid(work, payout, capabilities)
@@ -54,7 +54,7 @@ class Forcing:
             if payouts_of(claim.work) != payouts:
                 # The providers were asked about others.
                 raise PaymentBusy(transaction_id=work.payment.transaction_id)
-            route = _route(claim.work.payment, chosen, corridor, capabilities)
+            route = _route(claim.work, chosen, corridor, capabilities)
             return force_payout(
                 claim.work,
                 route,
@@ -88,14 +88,24 @@ class Forcing:
 
 
 def _route(
-    payment: Payment, chosen: str, corridor: Corridor, capabilities: Mapping[str, Capabilities]
+    work: Work, chosen: str, corridor: Corridor, capabilities: Mapping[str, Capabilities]
 ) -> Route:
-    """The payment's route, with the chosen offramp first, and then the others that can pay.
+    """The payment's route, with the chosen offramp first, and then the others that can pay and have
+    not refused this recipient.
 
     Raises ProviderCannotPay, and what able_offramps() raises.
     """
+    payment = work.payment
     able = able_offramps(payment, target_of(payment.recipient), corridor, capabilities)
     if chosen not in able:
         raise ProviderCannotPay(provider=chosen, providers=", ".join(able))
-    others = (other for other in able if other != chosen)
+    passed_over = {chosen, *(p.provider for p in payouts_of(work) if _refused(p, capabilities))}
+    others = (other for other in able if other not in passed_over)
     return replace(payment.route, offramps=(chosen, *others))
+
+
+def _refused(payout: Attempt, capabilities: Mapping[str, Capabilities]) -> bool:
+    """Whether its provider has refused the payment's present recipient."""
+    known = capabilities.get(payout.provider)
+    is_present = payout.recipient is None
+    return is_present and known is not None and known.refuses_recipient(payout.failure)
