@@ -14,7 +14,7 @@ RECOVERED = Listing(
     (
         PAYMENT,
         Column("Decision", "fate", "state"),
-        Column("What providers have, and what was decided", "stories", "list"),
+        Column("Operations at the providers, and the decision", "stories", "list"),
     ),
     filters=(
         Field(
