@@ -21,7 +21,7 @@ from deploy.local.process import terminal
 from deploy.local.process.terminal import Problem, is_coloured, paint, say
 
 # Each runs side by side with the others, as meshes mostly wait: for leases to end, and for what was
-# broken to heal. In each, what is cheap and near the code fails first.
+# broken to heal. All take about as long; in each, what is cheap and near the code fails first.
 RUNS = (
     ("unit", "wire", "house", "browser"),
     ("database", "contract", "e2e"),

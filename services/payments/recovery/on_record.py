@@ -50,10 +50,15 @@ def made_of(payment: Payment, one: Stated, amount: Money | None = None) -> Attem
 def over(attempt: Attempt, answer: Answer, declared: Mapping[str, Capabilities]) -> Attempt:
     """The attempt, over by our record; with the money that its provider says to have moved."""
     attempt = replace(attempt, state=AttemptState.FAILED, failure=LATE)
-    known = declared.get(attempt.provider)
-    if known is not None and known.says_failed(answer):
+    if says_failed(attempt, answer, declared):
         return replace(attempt, failure=answer.failure, moved=None)
     return replace(attempt, moved=moved_by(attempt, answer))
+
+
+def says_failed(attempt: Attempt, answer: Answer, declared: Mapping[str, Capabilities]) -> bool:
+    """Whether its provider proves by the answer that nothing moved, or that it has come back."""
+    known = declared.get(attempt.provider)
+    return known is not None and known.says_failed(answer)
 
 
 def moved_by(attempt: Attempt, answer: Answer) -> Money | None:

@@ -9,7 +9,6 @@ from datetime import datetime
 from services.payments.base.recovery_rows import Lost
 from services.payments.engine.decisions.facts import Change
 from services.payments.model.attempt import (
-    Answer,
     Attempt,
     AttemptState,
     Capabilities,
@@ -21,7 +20,13 @@ from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import collection_postings, exchange_postings
 from services.payments.model.payment import Event, Failure, Payment, State
 from services.payments.model.refusals import refusal_of
-from services.payments.recovery.on_record import is_answered, late, never_listed, put_on_record
+from services.payments.recovery.on_record import (
+    is_answered,
+    late,
+    never_listed,
+    put_on_record,
+    says_failed,
+)
 from services.payments.recovery.ports import Stated
 
 NO_RECIPIENT_KNOWN = "recipient_missing"
@@ -120,14 +125,9 @@ def _collection(
     for answer, attempt in outcomes:
         if answer.outcome is Outcome.PENDING:
             return replace(attempt, state=AttemptState.ACCEPTED, failure=None)
-    if outcomes and all(_says_failed(answer, one, declared) for answer, one in outcomes):
+    if outcomes and all(says_failed(one, answer, declared) for answer, one in outcomes):
         return max((attempt for _, attempt in outcomes), key=lambda attempt: attempt.number)
     raise NotRebuildable("its onramp does not say what became of the collection")
-
-
-def _says_failed(answer: Answer, attempt: Attempt, declared: Mapping[str, Capabilities]) -> bool:
-    known = declared.get(attempt.provider)
-    return known is not None and known.says_failed(answer)
 
 
 def _begin(created: Payment, collection: Attempt, actor: str) -> Change:

@@ -38,6 +38,7 @@ from services.payments.recovery.on_record import (
     never_listed,
     over,
     put_on_record,
+    says_failed,
 )
 from services.payments.recovery.ports import Stated, Undecided
 
@@ -169,9 +170,9 @@ class _TakingUp:
         """The payout that counts has come back, as its provider says: another one, or a refund,
         followed."""
         for known in self._known.values():
-            answer, says = self._answers.get(known.key), self._declared.get(known.provider)
+            answer = self._answers.get(known.key)
             counts = known.step is Step.PAYOUT and known.state is AttemptState.SUCCEEDED
-            if counts and answer is not None and says is not None and says.says_failed(answer):
+            if counts and answer is not None and says_failed(known, answer, self._declared):
                 work = replace(self.work, payment=self.payment, inbox=())
                 returned = return_payout(work, known, replace(answer, actor=self._actor))
                 self._add(with_suspense(self.work, returned))
