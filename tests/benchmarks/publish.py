@@ -158,6 +158,7 @@ TABLES = {
     "reads": _table(r"reads_\w+"),
     "quotes": _table(r"quotes_\w+"),
     "cost": _table(r"(cost|idle)_\w+", _costs),
+    "tracing": _table(r"tracing_\w+"),
     "overload": _table(r"overload_\w+"),
     "scaling": _table(r"scaling_\w+"),
     "credentials": _table(r"credentials_\w+"),

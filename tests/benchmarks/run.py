@@ -28,6 +28,7 @@ from tests.benchmarks import (
     search,
     settle,
     table,
+    tracing,
 )
 from tests.benchmarks.bench import FAILURES, Bench, Part
 from tests.benchmarks.interpreter import interpreter
@@ -43,6 +44,7 @@ OTHERS: dict[str, Callable[[], Part]] = {
     "reads": reads.Reads,
     "quotes": quotes.Quotes,
     "cost": cost.Cost,
+    "tracing": tracing.Tracing,
     "overload": overload.Overload,
     "scaling": scaling.Scaling,
     "revocation": revocation.Revocation,

@@ -17,6 +17,7 @@ GOALS = {
     "settle_per_core": (">=", 67.0),
     "growth_5m_over_10k": (">=", 0.9),
     "idle_rss_mb": ("<=", 600.0),
+    "tracing_sampled_over_without": ("<=", 1.03),
 }
 
 
@@ -59,6 +60,7 @@ TITLES = {
     "reads": "reads: replays, single payments and pages",
     "quotes": "quotes: the first ones of a mesh, and the usual ones",
     "cost": "cost: processor, memory, log and disk",
+    "tracing": "tracing: one trace of a hundred exported, and none",
     "overload": "overload: four times what the mesh can take",
     "scaling": "scaling: one and two payments and workers",
     "revocation": "revocation: of a key, with three payments under load",
