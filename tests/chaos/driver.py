@@ -41,6 +41,7 @@ class Driver:
         webhook_secrets: Mapping[str, str],
         operators_url: str = "",
         operators: Mapping[str, str] | None = None,
+        simulator_url: str = "",
         misstated_share: float = 0.0,
         actions_min: int = 0,
     ) -> None:
@@ -54,7 +55,9 @@ class Driver:
         self._rng = rng
         self._rate = rate_per_second
         self._clients = Clients(rng, receiver_url, webhook_secrets, misstated_share)
-        self._operators = Operators(operators_url, operators or {}, rng, self._clients.payments)
+        self._operators = Operators(
+            operators_url, operators or {}, rng, self._clients.payments, simulator_url
+        )
         # So often the one who comes is an operator.
         self._operators_share = 0.25 if operators else 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,6 +101,11 @@ class Driver:
             await _spread(self._ask_again, [*clients.keyed.values(), *hints])
             await self._settled([k for k in clients.payments.values() if k.status not in ENDS])
             await _spread(self._last_look, list(clients.payments.values()))
+
+    async def see_to_holds(self) -> None:
+        """Operators end the holds that are left, where they can know how."""
+        async with self._connected():
+            await self._operators.see_to_holds()
 
     async def replay_webhooks(self, rng: Random, inbox: Sequence[InboxEvent] = ()) -> None:
         """Sends every event of the inbox, and every hint, twice more in random order."""

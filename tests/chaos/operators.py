@@ -1,5 +1,6 @@
 """Two operators beside the clients: any verb on any payment, at any time. One proposes a verb that
-needs two people, and the other approves it. Before the last questions they release their holds."""
+needs two people, and the other approves it. Before the last questions they release their holds. An
+outcome that they state is the one in statements."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,21 +11,30 @@ from tests.chaos.client import Call, Client
 from tests.chaos.clients import BUSY_SECONDS, BUSY_TRIES, Known
 from tests.chaos.history import INFO, OK, Record
 from tests.chaos.orders import OFFRAMPS, Orders
+from tests.chaos.statements import Statement, statement
 
 ADMIN = "/api/admin"
 # Payments that wait for somebody's verb.
 STUCK = ("ACTION_REQUIRED", "RETURNED", "PROCESSING")
 # An operator who holds a payment for a while lets it go on after so many seconds.
 HOLD_SECONDS = (0, 0.5, 3, 10)
+# A hold that a person ends who knows whether a payout was paid.
+UNCONFIRMED = "payout_unconfirmed"
 
 
 class Operators:
     """The operators of one run."""
 
     def __init__(
-        self, url: str, keys: Mapping[str, str], rng: Random, payments: Mapping[str, Known]
+        self,
+        url: str,
+        keys: Mapping[str, str],
+        rng: Random,
+        payments: Mapping[str, Known],
+        simulator_url: str = "",
     ) -> None:
         self._url = url
+        self._simulator_url = simulator_url
         self._keys = keys
         self._rng = rng
         self._orders = Orders(rng, run=f"operators-{rng.getrandbits(24):06x}")
@@ -34,7 +44,7 @@ class Operators:
         # Their actions, and how often.
         self._actions: Sequence[tuple[float, Callable[[str, Known], Awaitable[None]]]] = (
             (9, self._force), (4, self._hold), (4, self._try), (2, self._refund),
-            (4, self._correct), (2, self._preview),
+            (4, self._correct), (2, self._preview), (6, self._resolve),
         )  # fmt: skip
 
     async def act(self, client: str) -> None:
@@ -51,6 +61,44 @@ class Operators:
     async def go_home(self) -> None:
         """Releases all that they hold, so that everything comes to its end."""
         await asyncio.gather(*(self._release("final", one) for one in sorted(self._held)))
+
+    async def see_to_holds(self) -> None:
+        """Ends every hold of which the providers' statements say how."""
+        known = await statement(self._simulator_url)
+        held, page = list[str](), ""
+        while known is not None:
+            path = f"{ADMIN}/payments?on_hold=true&page_token={page}"
+            found = await self._read("final", "", path)
+            held += [one["payment"]["transaction_id"] for one in found.get("payments", ())]
+            page = found.get("next_page_token", "")
+            if not page:
+                await asyncio.gather(*(self._see_to("final", one, known) for one in held))
+                return
+
+    async def _see_to(self, client: str, payment_id: str, known: Statement) -> None:
+        seen = await self._look(client, payment_id)
+        if _reason(seen) != UNCONFIRMED:
+            await self._state(client, payment_id, known.resolution(seen))
+        elif not known.has_payout(payment_id):
+            await self._insist(client, payment_id, "release", {"note": "not paid"})
+
+    async def _resolve(self, client: str, known: Known) -> None:
+        """Stops a payment, and states what became of its attempt."""
+        payment_id = known.payment_id
+        self._held.add(payment_id)
+        await self._insist(client, payment_id, "hold", {"note": "its statement is read"})
+        read = await statement(self._simulator_url)
+        if read is not None:
+            seen = await self._look(client, payment_id)
+            await self._state(client, payment_id, read.resolution(seen))
+        await self._release(client, payment_id)
+
+    async def _state(
+        self, client: str, payment_id: str, resolution: Mapping[str, Any] | None
+    ) -> None:
+        if resolution is not None:
+            body = {**resolution, "provider_unreachable": self._rng.random() < 0.5}
+            await self._insist(client, payment_id, "resolve", body)
 
     async def _force(self, client: str, known: Known) -> None:
         provider = self._rng.choice(OFFRAMPS[known.currency])
@@ -71,10 +119,7 @@ class Operators:
             await self._release(client, known.payment_id)
 
     async def _release(self, client: str, payment_id: str) -> None:
-        path = f"{ADMIN}/payments/{payment_id}"
-        seen = await self._send(client, payment_id, "GET", path, None)
-        hold = seen.answer["payment"].get("hold") if seen.type == OK else None
-        if hold and hold["reason"] == "operator":
+        if _reason(await self._look(client, payment_id)) == "operator":
             await self._insist(client, payment_id, "release", {"note": "seen to"})
 
     async def _try(self, client: str, known: Known) -> None:
@@ -116,6 +161,18 @@ class Operators:
             await asyncio.sleep(BUSY_SECONDS)
         return done
 
+    async def _look(self, client: str, payment_id: str) -> Mapping[str, Any]:
+        """The payment with all its parts; empty where it cannot be had."""
+        return await self._read(client, payment_id, f"{ADMIN}/payments/{payment_id}")
+
+    async def _read(self, client: str, payment_id: str, path: str) -> Mapping[str, Any]:
+        for _ in range(BUSY_TRIES):
+            done = await self._send(client, payment_id, "GET", path, None)
+            if done.type != INFO:
+                break
+            await asyncio.sleep(BUSY_SECONDS)
+        return (done.answer or {}) if done.type == OK else {}
+
     async def _insist(
         self, client: str, payment_id: str, verb: str, body: Any, key: str | None = None
     ) -> Record:
@@ -155,3 +212,8 @@ class Operators:
             payment_id=payment_id,
         )
         return await self.http.send(call, f"{client}.{name}")
+
+
+def _reason(seen: Mapping[str, Any]) -> str:
+    """The reason of an inspected payment's hold; empty where it has none."""
+    return str(seen.get("payment", {}).get("hold", {}).get("reason", ""))

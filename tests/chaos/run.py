@@ -1,5 +1,6 @@
-"""One chaos run: load under faults, heal, come to rest, last questions, and three audits: of what
-is there, after every event was sent again, and after everything was killed once more."""
+"""One chaos run: load under faults, heal, come to rest, last questions, and five audits: of what
+is there, half an hour later, after operators saw to the holds, after every event was sent again,
+and after everything was killed once more."""
 
 import asyncio
 import random
@@ -154,6 +155,7 @@ async def _everything(
             webhook_secrets=webhook_secrets(mesh.plan.credentials),
             operators_url=mesh.plan.urls["operators"],
             operators=SANDBOX_OPERATORS,
+            simulator_url=mesh.simulator_url,
             misstated_share=options.misstated_share,
             actions_min=options.actions_min,
         )
@@ -215,6 +217,9 @@ async def _phases(run: _Run) -> None:
     await _audit(run, "half an hour later")
     if run.options.until_broken and run.result.violations:
         return
+    await run.driver.see_to_holds()
+    await _rest(run, "statements read")
+    await _audit(run, "after the operators' statements")
     before = await digests(run.mesh.owner_url)
     events = await books.inbox_events(run.mesh.owner_url)
     await run.driver.replay_webhooks(random.Random(f"replay {run.options.seed}"), events)

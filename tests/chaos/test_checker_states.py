@@ -289,11 +289,13 @@ def test_chance_is_the_simulators() -> None:
         assert chance(7, "key", mode.value) == simulator.chance(7, "key", mode)
 
 
-def test_i20_a_lie_about_the_amount_that_was_believed() -> None:
+def test_i20_a_lie_about_the_amount_is_believed_where_no_person_has_stated_it() -> None:
     world, life = story(reference="sim:amount+1@local_wallet")
     life.completed()
-
     assert broken(world.facts()) == {"I20"}
+
+    life.event("COMPLETED", "COMPLETED", "attempt_resolved")
+    assert "I20" not in broken(world.facts())
 
 
 def test_i20_a_refund_that_failed_and_called_nobody() -> None:

@@ -71,10 +71,12 @@ def _charged_after_the_end(case: Case) -> bool:
 
 def _nothing_hidden(found: Finding, case: Case) -> None:
     """A payment that goes on by itself, although somebody should have looked at it."""
-    if AMOUNT_LIES & asked_for(case, ONRAMP):
+    # An operator who states an outcome has seen the amount.
+    resolved = any(event.cause == "attempt_resolved" for event in case.events)
+    if not resolved and AMOUNT_LIES & asked_for(case, ONRAMP):
         passed = case.payment.state in FUNDED
         found.expect(not passed, f"{case.id}: the onramp lied about the amount, and was believed")
-    if case.payment.state == "COMPLETED":
+    if not resolved and case.payment.state == "COMPLETED":
         lied = AMOUNT_LIES & asked_for(case, case.payment.offramp)
         found.expect(not lied, f"{case.id}: the offramp lied about the amount, and was believed")
     last = [line.effect for line in case.of("refund_succeeded", "refund_failed")][-1:]

@@ -135,8 +135,9 @@ def _refunds(found: Finding, case: Case) -> None:
 # waited for nothing else, and a dispute that is over releases the one that waited for it.
 HOLD_ENDS = frozenset(
     {"refund_requested", "refund_retried", "hold_ended_by_outcome", "hold_released"}
-    # An operator's choice of offramp ends the hold that waited for one.
-    | {"payout_forced"}
+    # An operator's choice of offramp ends the hold that waited for one, and a statement the hold
+    # that waited for an outcome.
+    | {"payout_forced", "attempt_resolved"}
 )
 
 
