@@ -39,7 +39,11 @@ class Statement:
         outcome = _OUTCOMES.get(effects[-1]) if effects else "FAILED"
         if outcome is None or any(line.effect == "forgotten" for line in lines):
             return None
-        return {"outcome": outcome, "evidence": f"statement: {', '.join(effects) or 'no line'}"}
+        evidence = f"statement: {', '.join(effects) or 'no line'}"
+        # Only a collection's id is asked for.
+        ids = [line.id for line in lines if line.effect == "charge_succeeded"]
+        named = {"provider_reference": ids[-1]} if ids else {}
+        return {"outcome": outcome, "evidence": evidence, **named}
 
     def has_payout(self, payment_id: str) -> bool:
         """Whether a recipient of the payment has money, or may get it."""

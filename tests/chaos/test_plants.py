@@ -22,6 +22,8 @@ from services.payments.mesh import providers as clients
 from services.payments.mesh.ports import ProviderCall, ProviderEvent
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
 from services.payments.model.payment import Failure, PaymentBusy, PaymentNotRefundable, State
+from services.payments.operators.asking import Asked
+from services.payments.operators.domain import AttemptMayArrive
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.payments.webhooks_in.store.inbox import PostgresInbox
@@ -341,6 +343,19 @@ def test_22_a_payout_before_a_correction_keeps_no_recipient(plant: Plant) -> Non
     assert "a.recipient IS NULL" in str(writing._CORRECT)
     plant("recipient_lost")
     assert "a.recipient IS NULL" not in str(writing._CORRECT)
+
+
+def test_23_a_failure_is_taken_while_its_request_may_arrive(plant: Plant) -> None:
+    work = make_work(State.PAYING_OUT, AttemptState.UNKNOWN)
+    assert work.attempt is not None
+    asked = Asked(attempt=work.attempt, answer=None, at=work.claimed_at)
+    stated = Answer(outcome=Outcome.FAILED)
+    with pytest.raises(AttemptMayArrive):
+        asked.check_landed(work.attempt, stated, CAPABILITIES["local_wallet"])
+
+    plant("failure_stated_early")
+
+    asked.check_landed(work.attempt, stated, CAPABILITIES["local_wallet"])
 
 
 def test_only_the_processes_that_a_bug_is_in_are_started_with_it() -> None:

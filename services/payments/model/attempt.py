@@ -72,7 +72,8 @@ class Outcome(StrEnum):
 
 # Codes of an UNKNOWN that say more than that nobody knows.
 # The provider shows an operation under our key that is not ours.
-MISMATCHES = frozenset({"amount_mismatch", "reference_mismatch"})
+REFERENCE_MISMATCH = "reference_mismatch"
+MISMATCHES = frozenset({"amount_mismatch", REFERENCE_MISMATCH})
 # It does not know the id that it gave us.
 DENIAL = "reference_unknown"
 # It answered, with an error.

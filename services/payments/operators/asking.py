@@ -2,18 +2,20 @@
 that the provider contradicts is not taken, and one without its answer only where that is said."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.payments.mesh.ports import ProviderCall, Providers
 from services.payments.model.attempt import (
     DENIAL,
     MISMATCHES,
+    REFERENCE_MISMATCH,
     UNDOCUMENTED,
     Answer,
     Attempt,
     Capabilities,
     Outcome,
+    Step,
 )
 from services.payments.model.payment import Payment
 from services.payments.model.timing import OPERATION
@@ -22,6 +24,7 @@ from services.payments.operators.domain import (
     ProviderContradicts,
     ProviderNotAsked,
 )
+from services.shared.errors import field_invalid
 
 # The outcomes with which a provider says how an operation stands.
 _DEFINITE = frozenset({Outcome.SUCCEEDED, Outcome.FAILED, Outcome.PENDING})
@@ -64,6 +67,34 @@ class Asked:
                 outcome=self.answer.outcome,
                 answer=self.words,
             )
+
+    def identified(self, stated: Answer) -> Answer:
+        """The statement with the provider's own id of the operation, where that is known.
+
+        Raises ProviderContradicts where the statement names another one, and Invalid where nobody
+        names that of a collection: no refund of it could be asked for.
+        """
+        known = self._reference
+        named = stated.provider_reference or known
+        if known and named != known:
+            raise ProviderContradicts(
+                f"The provider's id of the operation is {known}.",
+                provider=self.attempt.provider,
+                provider_reference=known,
+            )
+        is_collected = self.attempt.step is Step.COLLECTION and stated.outcome is Outcome.SUCCEEDED
+        if is_collected and not named:
+            words = "provider_reference is required: a refund of the collection names it"
+            raise field_invalid("provider_reference", words, "FIELD_REQUIRED")
+        return replace(stated, provider_reference=named)
+
+    @property
+    def _reference(self) -> str:
+        """The provider's id of the operation; empty where nobody has said it, or only of an
+        operation that is not ours."""
+        said = (self.answer, self.attempt)
+        ours = (one for one in said if one is not None and one.code != REFERENCE_MISMATCH)
+        return next((one.provider_reference for one in ours if one.provider_reference), "")
 
     def check_landed(self, attempt: Attempt, stated: Answer, known: Capabilities) -> None:
         """Raises AttemptMayArrive for a failure that only the operator states, while a request

@@ -28,6 +28,10 @@ EFFECTS = {
     "outcome_unknown": ("forgotten",),
     "provider_contradicts_itself": ("forgotten",),
 }
+# An operator has stated the outcome of an attempt.
+RESOLVED = "attempt_resolved"
+# Events after which operators have led to a hold for this reason.
+OPERATORS_CAUSES = {"operator": "held_operator", "refund_failed": RESOLVED}
 # A card that waits for its payer, who never comes.
 ASKS_PAYER = "pm_card_authenticationRequired"
 
@@ -48,8 +52,8 @@ def i20(facts: Facts) -> Finding:
 def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
     if reason in CAUSES and CAUSES[reason] & anywhere(facts, case):
         return True
-    if reason == "operator":
-        return any(event.cause == "held_operator" for event in case.events)
+    if reason in OPERATORS_CAUSES and _has(case, OPERATORS_CAUSES[reason]):
+        return True
     if reason == "late_success":
         contradicted = any(one.came_late or one.came_back for one in payouts(case.lines))
         return contradicted or _charged_after_the_end(case)
@@ -63,6 +67,10 @@ def _is_explained(facts: Facts, case: Case, reason: str) -> bool:
     )
 
 
+def _has(case: Case, cause: str) -> bool:
+    return any(event.cause == cause for event in case.events)
+
+
 def _charged_after_the_end(case: Case) -> bool:
     """Whether the onramp has taken the money after the collection was cancelled."""
     ends = [event.occurred_at for event in case.events if event.to_state in UNPAID]
@@ -72,7 +80,7 @@ def _charged_after_the_end(case: Case) -> bool:
 def _nothing_hidden(found: Finding, case: Case) -> None:
     """A payment that goes on by itself, although somebody should have looked at it."""
     # An operator who states an outcome has seen the amount.
-    resolved = any(event.cause == "attempt_resolved" for event in case.events)
+    resolved = _has(case, RESOLVED)
     if not resolved and AMOUNT_LIES & asked_for(case, ONRAMP):
         passed = case.payment.state in FUNDED
         found.expect(not passed, f"{case.id}: the onramp lied about the amount, and was believed")

@@ -24,6 +24,11 @@ LOST_PAYOUTS = {
     "lookup_lag": {"probability": 1, "seconds": 15},
     "no_webhook": {"probability": 1},
 }
+# A payout whose connection is cut, and which happens only later: no look-up finds it before.
+LATE_PAYOUTS = {
+    "late_effect": {"probability": 0.6, "seconds": 20},
+    "no_webhook": {"probability": 1},
+}
 
 CALM_API = dict.fromkeys(
     (
@@ -209,6 +214,16 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I24"}),
         shown_by="has lost its recipient",
         alter=writing.recipient_lost,
+    ),
+    Plant(
+        number=23,
+        name="failure_stated_early",
+        words="An operator may say that a payout failed while its request may still arrive.",
+        expected=frozenset({"I4", "I9", "I16"}),
+        alter=sending.failure_stated_early,
+        # Operators must reach us while a payout is unknown.
+        faults=CALM_API,
+        lies=LATE_PAYOUTS,
     ),
 )
 

@@ -1,4 +1,5 @@
-"""Bugs in what is asked of providers: under which key, and what no answer is taken for."""
+"""Bugs in what is asked of providers: under which key, and what no answer is taken for, also where
+an operator says how it ended."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,8 +14,9 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.moves import retire
 from services.payments.mesh import providers as clients
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.attempt import Answer, Capabilities, Outcome
+from services.payments.model.attempt import Answer, Attempt, Capabilities, Outcome
 from services.payments.model.payment import Failure
+from services.payments.operators.asking import Asked
 from tests.chaos.planted.plant import Patches
 
 # The failure codes where no answer came in time.
@@ -143,3 +145,12 @@ def refusal_fails_over(patches: Patches) -> None:
         return False
 
     patches.put(Capabilities, "refuses_recipient", refuses_recipient)
+
+
+def failure_stated_early(patches: Patches) -> None:
+    """An operator's word is enough, whether or not a request may still arrive."""
+
+    def check_landed(self: Asked, attempt: Attempt, stated: Answer, known: Capabilities) -> None:
+        return None
+
+    patches.put(Asked, "check_landed", check_landed)

@@ -172,7 +172,7 @@ def _with_window(case: Case, payment: Payment, taken_at: datetime) -> Payment:
     began = taken_at if case.answer.occurred_at == taken_at else case.now
     return replace(
         payment,
-        collection_reference=case.answer.provider_reference,
+        collection_reference=case.answer.provider_reference or case.attempt.provider_reference,
         cancellable_until=began + window if window else None,
     )
 

@@ -112,8 +112,8 @@ class _Verbs:
         """States how the open attempt of a payment on hold ended. Its provider is asked, and the
         answer compared with the statement.
 
-        Raises PaymentNotOnHold, AttemptNotOpen, ProviderContradicts, ProviderNotAsked; its decision
-        PaymentBusy and AttemptMayArrive as well.
+        Raises PaymentNotOnHold, AttemptNotOpen, ProviderContradicts, ProviderNotAsked, Invalid; its
+        decision PaymentBusy and AttemptMayArrive as well.
         """
         attempt, stated = open_attempt(work), _stated(arguments)
         capabilities = await self._providers.capabilities()
@@ -128,6 +128,7 @@ class _Verbs:
         if known.look_up is not LookUp.NONE:
             asked = await ask(self._providers, work.payment, attempt, now=work.claimed_at)
         asked.check(stated, provider_unreachable=arguments["provider_unreachable"])
+        stated = asked.identified(stated)
 
         def decide(claim: Claim) -> Change:
             present = open_attempt(claim.work)

@@ -48,6 +48,20 @@ async def unknown_payout(engine: AsyncEngine, merchant_id: str = "sandbox") -> t
     )
 
 
+async def unknown_collection(engine: AsyncEngine, provider_reference: str = "") -> str:
+    """A payment on hold over a collection that nobody knows the outcome of."""
+    payment = replace(make_new_payment().payment, id=await new_payment(engine))
+    attempt = make_attempt(payment, Step.COLLECTION, AttemptState.UNKNOWN)
+    await _add_attempt(engine, attempt, "1 day")
+    await run(engine, "UPDATE attempts SET provider_reference = :id", id=provider_reference)
+    await run(
+        engine,
+        "UPDATE payments SET state = 'COLLECTING', hold_reason = 'outcome_unknown', due_at = NULL, "
+        "waiting_since = now(), deadline_at = now() + interval '1 day'",
+    )
+    return payment.transaction_id
+
+
 async def refused_payout(engine: AsyncEngine, merchant_id: str = "sandbox") -> tuple[UUID, str]:
     """A payment whose recipient was refused by its only offramp."""
     return await with_payout(

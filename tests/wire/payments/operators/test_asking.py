@@ -1,6 +1,8 @@
 """Before an operator states how an attempt ended, its provider is asked: the statement is refused
 where the provider says something else, and taken without its answer only where that is said."""
 
+from dataclasses import replace
+
 import pytest
 from caravel.payments.v1 import admin_pb2, history_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,6 +18,7 @@ from tests.wire.payments.operators.calls import (
     refusals,
     refused,
     resolve,
+    unknown_collection,
     unknown_payout,
 )
 
@@ -157,3 +160,56 @@ async def test_a_failure_that_the_provider_states_and_any_success_need_not_wait(
     await service.admin.ResolveAttempt(resolve(transaction_id, outcome=stated))
 
     assert await rows(engine, UNPAID) == [(stated,)]
+
+
+COLLECTED = "SELECT collection_reference FROM payments"
+
+
+async def test_a_stated_collection_needs_the_id_that_its_refund_will_name(
+    service: Service, engine: AsyncEngine
+) -> None:
+    transaction_id = await unknown_collection(engine)
+    service.providers.look_up_answers[Step.COLLECTION] = unknown("timeout")
+    stated = {"transaction_id": transaction_id, "provider_unreachable": True}
+
+    call = service.admin.ResolveAttempt(resolve(**stated))
+    assert (await refused(call))[:2] == ("INVALID_ARGUMENT", "FIELD_REQUIRED")
+    assert await rows(engine, "SELECT state FROM attempts") == [("UNKNOWN",)]
+
+    await service.admin.ResolveAttempt(resolve(**stated, provider_reference="pi_1"))
+    assert await rows(engine, COLLECTED) == [("pi_1",)]
+
+
+@pytest.mark.parametrize(
+    ("said", "before"),
+    [
+        (Answer(outcome=Outcome.SUCCEEDED, provider_reference="pi_1"), ""),
+        (replace(unknown("amount_mismatch"), provider_reference="pi_1"), ""),
+        (unknown("timeout"), "pi_1"),
+    ],
+    ids=["success", "amount_mismatch", "said_before"],
+)
+async def test_a_provider_that_has_said_its_id_is_not_contradicted(
+    service: Service, engine: AsyncEngine, said: Answer, before: str
+) -> None:
+    transaction_id = await unknown_collection(engine, before)
+    service.providers.look_up_answers[Step.COLLECTION] = said
+    stated = {"transaction_id": transaction_id, "provider_unreachable": True}
+
+    call = service.admin.ResolveAttempt(resolve(**stated, provider_reference="pi_2"))
+    assert (await refused(call))[:2] == ("FAILED_PRECONDITION", "PROVIDER_CONTRADICTS")
+
+    await service.admin.ResolveAttempt(resolve(**stated))
+    assert await rows(engine, COLLECTED) == [("pi_1",)]
+
+
+async def test_the_id_of_an_operation_that_is_not_ours_binds_nobody(
+    service: Service, engine: AsyncEngine
+) -> None:
+    transaction_id = await unknown_collection(engine)
+    foreign = replace(unknown("reference_mismatch"), provider_reference="pi_2")
+    service.providers.look_up_answers[Step.COLLECTION] = foreign
+
+    await service.admin.ResolveAttempt(resolve(transaction_id, provider_reference="pi_1"))
+
+    assert await rows(engine, COLLECTED) == [("pi_1",)]

@@ -506,7 +506,10 @@ class ResolveAttemptRequest(_message.Message):
     the payment's history.
     """
     provider_reference: _builtins.str
-    """The provider's own id of the operation, where one exists. At most 255 characters."""
+    """The provider's own id of the operation, where one exists. At most 255 characters. Absent means
+    the id that the provider has said; where it has said none, a collection that SUCCEEDED needs it,
+    because a refund names it. Another id than the provider's is refused with PROVIDER_CONTRADICTS.
+    """
     moved_amount: _builtins.str
     """With SUCCEEDED, the amount that the provider has moved, where it differs from the requested
     amount: positive decimal text, for example "99.00". Absent means the requested amount.

@@ -121,6 +121,9 @@ def test_a_collection_is_done_with_its_id_and_leaves_the_events_about_the_payout
 
     assert change.payment.state is State.CONVERTED
     assert change.payment.collection_reference == "x_1"
+    known = replace(work, attempt=replace(attempt_of(work), provider_reference="x_0"))
+    without_id = done(make_case(known, replace(SUCCEEDED, provider_reference="")))
+    assert without_id.payment.collection_reference == "x_0"
     assert change.payment.exchange_rule is ExchangeRule.PAYOUT_BOUGHT
     assert change.attempt == attempt_of(work).answered(AttemptState.SUCCEEDED, SUCCEEDED)
     assert change.postings == (
