@@ -218,7 +218,7 @@ async def _phases(run: _Run) -> None:
     if run.options.until_broken and run.result.violations:
         return
     await run.driver.see_to_holds()
-    await _rest(run, "statements read")
+    await _rest(run, "statements read", watch.LATE_SECONDS)
     await _audit(run, "after the operators' statements")
     before = await digests(run.mesh.owner_url)
     events = await books.inbox_events(run.mesh.owner_url)
@@ -267,10 +267,10 @@ async def _tell_progress(run: _Run, stop: asyncio.Event) -> None:
             continue
 
 
-async def _rest(run: _Run, phase: str) -> None:
-    owner_url = run.mesh.owner_url
+async def _rest(run: _Run, phase: str, look_seconds: float = watch.LOOK_SECONDS) -> None:
+    owner_url, limit_seconds = run.mesh.owner_url, run.options.liveness_seconds
     stuck = [payment_id for rest in run.result.rests for payment_id in rest.stuck]
-    rest = await watch.until_rest(owner_url, phase, stuck, run.options.liveness_seconds)
+    rest = await watch.until_rest(owner_url, phase, stuck, limit_seconds, look_seconds)
     run.result.rests.append(rest)
     run.say(f"  {phase}: {'at rest' if rest.is_reached else 'NO REST'} after {rest.seconds:.0f} s")
 

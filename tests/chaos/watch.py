@@ -13,6 +13,8 @@ from tests.chaos.books import UNKNOWN_AT_MOST
 
 # Twice the same, and so far apart, is rest.
 LOOK_SECONDS = 1.0
+# The same where payments have only begun to move: a provider's late word comes some seconds later.
+LATE_SECONDS = 10.0
 # Backoffs reach a minute; three of them, and a little.
 LIVENESS_SECONDS = 200.0
 ANSWER_SECONDS = 10.0
@@ -86,7 +88,11 @@ class Rest:
 
 
 async def until_rest(
-    owner_url: str, phase: str, stuck: Collection[str] = (), limit_seconds: float = LIVENESS_SECONDS
+    owner_url: str,
+    phase: str,
+    stuck: Collection[str] = (),
+    limit_seconds: float = LIVENESS_SECONDS,
+    look_seconds: float = LOOK_SECONDS,
 ) -> Rest:
     """Waits until two looks in a row are equal and nothing waits, or the limit is reached.
 
@@ -107,7 +113,7 @@ async def until_rest(
             if (now == before and now.is_empty) or seconds > limit_seconds:
                 break
             before = now
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(look_seconds)
         return Rest(
             phase=phase,
             seconds=seconds,

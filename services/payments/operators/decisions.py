@@ -15,7 +15,7 @@ from services.payments.engine.decisions.returns_and_refunds import (
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
 from services.payments.model.attempt import STATED, Answer, Attempt, AttemptState
 from services.payments.model.causes import Cause
-from services.payments.model.holds import HoldReason
+from services.payments.model.holds import HOLDS, HoldReason, Verb
 from services.payments.model.operator import Operator
 from services.payments.model.payment import SETTLED, Failure, PaymentOnHold, State
 from services.payments.operators.domain import (
@@ -76,8 +76,12 @@ def place_hold(work: Work, operator: Operator) -> Change:
 
 
 def open_attempt(work: Work) -> Attempt:
-    """The attempt that waits for its outcome. Raises PaymentNotOnHold or AttemptNotOpen."""
-    _held_for(work)
+    """The attempt that waits for its outcome. Raises PaymentNotOnHold or AttemptNotOpen, and
+    PaymentOnHold where the hold is about something else, which no outcome of the attempt settles.
+    """
+    reason = _held_for(work)
+    if Verb.RESOLVE not in HOLDS[reason].verbs:
+        raise PaymentOnHold(hold_reason=reason)
     if work.attempt is None or work.attempt.state not in OPEN:
         raise AttemptNotOpen(transaction_id=work.payment.transaction_id)
     return work.attempt

@@ -136,6 +136,11 @@ class Facts:
         """The case of a payment's public id."""
         return {case.id: case for case in self.cases}
 
+    @cached_property
+    def ids(self) -> frozenset[tuple[str, str]]:
+        """The ids in the book, each with its provider."""
+        return frozenset((line.provider, line.id) for line in self.book)
+
     def modes_that_struck(self, provider: str, key: str) -> frozenset[str]:
         """The modes that were on for a provider at any time and then strike this key."""
         return frozenset(

@@ -35,7 +35,13 @@ def asked_for(case: Case, provider: str) -> frozenset[str]:
 
 def possible(facts: Facts, case: Case, provider: str, key: str) -> frozenset[str]:
     """The modes that may have struck one of the payment's operations."""
-    return asked_for(case, provider) | facts.modes_that_struck(provider, key)
+    struck = asked_for(case, provider) | facts.modes_that_struck(provider, key)
+    attempt = case.attempt(key)
+    named = attempt.provider_reference if attempt else ""
+    # The simulator knows no key of an id that is not in its book: a transfer that was never funded.
+    if named and (provider, named) not in facts.ids:
+        struck |= facts.modes_that_struck(provider, named)
+    return struck
 
 
 def anywhere(facts: Facts, case: Case) -> frozenset[str]:

@@ -38,18 +38,19 @@ _RECEIVE = text(
                    AND r.answer->>'currency' = coalesce(a.moved_currency, a.currency), true)
                AS repeats,
                CASE r.answer->>'outcome' WHEN 'SUCCEEDED' THEN CASE a.state
-                    WHEN 'SUCCEEDED' THEN coalesce(a.moved_minor = 0, false) OR coalesce((
-                        SELECT true FROM webhook_inbox w
-                         WHERE w.merchant_id = p.merchant_id AND w.payment_id = p.id
-                           AND w.state = 'PENDING' AND w.answer->>'key' = a.key
-                           AND w.answer->>'outcome' = 'FAILED' LIMIT 1), false)
+                    WHEN 'SUCCEEDED' THEN
+                         coalesce(a.moved_minor = 0, false) OR coalesce(other.is_pending, false)
                     WHEN 'FAILED' THEN a.failure_code IS DISTINCT FROM :succeeded_late
                     WHEN 'REVERSED' THEN a.failure_code IS DISTINCT FROM :succeeded_late
                     ELSE false END
                WHEN 'FAILED' THEN CASE a.state
                     WHEN 'SUCCEEDED' THEN a.moved_minor IS DISTINCT FROM 0
-                    WHEN 'FAILED' THEN a.failure_code = :succeeded_late AND a.moved_minor > 0
-                    WHEN 'REVERSED' THEN a.failure_code = :succeeded_late AND a.moved_minor > 0
+                    WHEN 'FAILED' THEN
+                         coalesce(a.failure_code = :succeeded_late AND a.moved_minor > 0, false)
+                         OR coalesce(other.is_pending, false)
+                    WHEN 'REVERSED' THEN
+                         coalesce(a.failure_code = :succeeded_late AND a.moved_minor > 0, false)
+                         OR coalesce(other.is_pending, false)
                     ELSE false END
                ELSE false END
                AS contradicts
@@ -64,6 +65,16 @@ _RECEIVE = text(
           LEFT JOIN attempts a
             ON a.merchant_id = p.merchant_id AND a.payment_id = p.id AND a.step = r.step
            AND a.provider = r.provider AND a.key = r.answer->>'key'
+          -- It says again what is on record, and the opposite is about to be applied.
+          LEFT JOIN LATERAL (
+               SELECT true AS is_pending FROM webhook_inbox w
+                WHERE a.state IN ('SUCCEEDED', 'FAILED', 'REVERSED')
+                  AND (a.state = 'SUCCEEDED') = (r.answer->>'outcome' = 'SUCCEEDED')
+                  AND w.merchant_id = p.merchant_id AND w.payment_id = p.id
+                  AND w.state = 'PENDING' AND w.answer->>'key' = a.key
+                  AND w.answer->>'outcome' = CASE r.answer->>'outcome'
+                      WHEN 'SUCCEEDED' THEN 'FAILED' WHEN 'FAILED' THEN 'SUCCEEDED' END
+                LIMIT 1) AS other ON true
     ), named AS MATERIALIZED (
         SELECT position, provider, event_type, step, answer, body, keep_unmatched, merchant_id, id,
                payment_id, repeats, contradicts,

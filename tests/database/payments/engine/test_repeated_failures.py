@@ -29,8 +29,8 @@ async def _says_failed(engine: AsyncEngine, payment: Payment) -> Receipt:
     return await _tell(engine, payment, Step.PAYOUT, 1, event_id="failed", outcome=FAILED)
 
 
-async def _failed_then_succeeded(engine: AsyncEngine) -> Payment:
-    """A payout that failed, as an event said as well, and has succeeded at its provider since."""
+async def _failed(engine: AsyncEngine) -> Payment:
+    """A payout that failed, as an event said as well; another event says that it was paid since."""
     new = make_new_payment()
     payment = new.payment
     await PostgresPayments(engine).create([new])
@@ -39,6 +39,12 @@ async def _failed_then_succeeded(engine: AsyncEngine) -> Payment:
     await _turn(engine, {(Step.PAYOUT, 1): REFUSED})
     assert await _says_failed(engine, payment) is Receipt.DUPLICATE
     await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid")
+    return payment
+
+
+async def _failed_then_succeeded(engine: AsyncEngine) -> Payment:
+    """The same, and its provider says so too."""
+    payment = await _failed(engine)
     await _turn(engine, {(Step.PAYOUT, 1): SUCCEEDED})
     assert (await _now(engine, payment)).hold_reason == "late_success"
     assert (await rows(engine, _ON_SUSPENSE))[0][0] > 0
@@ -56,6 +62,19 @@ async def test_a_late_success_that_comes_back_by_an_event_of_a_known_name_leaves
 
     assert (await rows(engine, _ON_SUSPENSE))[0][0] == 0
     assert await _says_failed(engine, payment) is Receipt.DUPLICATE
+    await _holds(engine)
+
+
+async def test_a_return_that_comes_while_the_late_success_is_not_applied_yet_is_kept(
+    engine: AsyncEngine,
+) -> None:
+    payment = await _failed(engine)
+
+    assert await _says_failed(engine, payment) is Receipt.ACCEPTED
+    assert await _says_failed(engine, payment) is Receipt.DUPLICATE
+    await _turn(engine, {(Step.PAYOUT, 1): REFUSED})
+
+    assert (await rows(engine, _ON_SUSPENSE))[0][0] in (None, 0)
     await _holds(engine)
 
 

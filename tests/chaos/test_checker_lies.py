@@ -1,0 +1,19 @@
+"""The checker checked, on the lies that may have struck an operation."""
+
+from tests.chaos.checker.evidence import chance
+from tests.chaos.worlds import broken, story
+
+
+def test_i20_a_lie_strikes_a_transfer_that_was_never_funded_by_its_id() -> None:
+    world, life = story()
+    life.collected()
+    attempt = life.attempt("payout", 1, "UNKNOWN", "wise")
+    life.held("amount_mismatch")
+    struck = chance(7, attempt.provider_reference, "amount+1")
+    modes = {"amount+1": {"probability": struck + 1e-9}}
+    lied = [{"provider": "wise", "seed": 7, "modes": modes}]
+
+    assert struck < chance(7, attempt.key, "amount+1")
+    assert "I20" not in broken(world.facts(nemesis=lied))
+    life.effect(attempt, "payout_accepted", named=attempt.provider_reference)
+    assert "I20" in broken(world.facts(nemesis=lied))
