@@ -76,12 +76,15 @@ def place_hold(work: Work, operator: Operator) -> Change:
 
 
 def open_attempt(work: Work) -> Attempt:
-    """The attempt that waits for its outcome. Raises PaymentNotOnHold or AttemptNotOpen, and
-    PaymentOnHold where the hold is about something else, which no outcome of the attempt settles.
-    """
+    """The attempt that waits for its outcome. Raises PaymentNotOnHold, or AttemptNotOpen, also
+    where the hold is about something that no outcome of the attempt settles."""
     reason = _held_for(work)
     if Verb.RESOLVE not in HOLDS[reason].verbs:
-        raise PaymentOnHold(hold_reason=reason)
+        raise AttemptNotOpen(
+            "The hold is about something else than the outcome of an attempt.",
+            transaction_id=work.payment.transaction_id,
+            hold_reason=reason,
+        )
     if work.attempt is None or work.attempt.state not in OPEN:
         raise AttemptNotOpen(transaction_id=work.payment.transaction_id)
     return work.attempt

@@ -112,8 +112,8 @@ class _Verbs:
         """States how the open attempt of a payment on hold ended. Its provider is asked, and the
         answer compared with the statement.
 
-        Raises PaymentNotOnHold, PaymentOnHold, AttemptNotOpen, ProviderContradicts,
-        ProviderNotAsked, Invalid; its decision PaymentBusy and AttemptMayArrive as well.
+        Raises PaymentNotOnHold, AttemptNotOpen, ProviderContradicts, ProviderNotAsked, Invalid; its
+        decision PaymentBusy and AttemptMayArrive as well.
         """
         attempt, stated = open_attempt(work), _stated(arguments)
         capabilities = await self._providers.capabilities()

@@ -8,6 +8,7 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Work
 from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.holds import HOLDS, HoldReason, Verb
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State
 from services.payments.operators.decisions import (
@@ -131,12 +132,25 @@ def test_a_stated_failure_counts_as_definitive() -> None:
 
 @pytest.mark.parametrize("state", [None, AttemptState.INTENDED, AttemptState.FAILED])
 def test_only_an_open_attempt_can_be_resolved(state: AttemptState | None) -> None:
-    held = _held(State.PAYING_OUT, state)
+    held = _held(State.PAYING_OUT, state, "operator")
 
     with pytest.raises(AttemptNotOpen) as refusal:
         open_attempt(held)
 
     assert refusal.value.metadata == {"transaction_id": held.payment.transaction_id}
+
+
+@pytest.mark.parametrize("reason", HoldReason)
+def test_an_outcome_is_stated_only_where_the_hold_waits_for_one(reason: HoldReason) -> None:
+    held = _held(State.PAYING_OUT, AttemptState.UNKNOWN, reason)
+    if Verb.RESOLVE in HOLDS[reason].verbs:
+        assert open_attempt(held) == held.attempt
+        return
+
+    with pytest.raises(AttemptNotOpen) as refusal:
+        open_attempt(held)
+
+    assert refusal.value.metadata["hold_reason"] == reason
 
 
 def test_only_a_payment_on_hold_can_be_resolved() -> None:

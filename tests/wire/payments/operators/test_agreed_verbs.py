@@ -320,7 +320,7 @@ async def test_a_payment_that_has_changed_since_is_left_as_it_is(
 
     refusal = await reason(pair.approve(proposal))
 
-    assert refusal in {"TARGET_CHANGED", "PAYMENT_NOT_ON_HOLD"}
+    assert refusal in {"TARGET_CHANGED", "PAYMENT_NOT_ON_HOLD", "ATTEMPT_NOT_OPEN"}
     assert await pair.state(proposal) == "FAILED"
     assert await rows(engine, "SELECT version, state, hold_reason, due_at FROM payments") == shown
 

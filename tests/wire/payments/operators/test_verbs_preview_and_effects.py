@@ -75,7 +75,7 @@ ALLOWED: Mapping[Situation, set[str]] = {
     },
     Situation(State.PAYING_OUT, INTENDED, "payout_unconfirmed"): {"release_hold", "force_payout"},
     Situation(State.PAYING_OUT, INTENDED, "provider_unknown"): {"release_hold", "force_payout"},
-    Situation(State.PAYING_OUT, SENT, "provider_unknown"): {"release_hold", "resolve_attempt"},
+    Situation(State.PAYING_OUT, SENT, "provider_unknown"): {"release_hold"},
     Situation(State.PAYING_OUT, FAILED, "discarded_by_operator"): {"release_hold", "force_payout"},
     Situation(State.PAYING_OUT, FAILED, "late_success"): {"release_hold"},
     Situation(State.PAYING_OUT, FAILED, "step_failed"): {"release_hold"},

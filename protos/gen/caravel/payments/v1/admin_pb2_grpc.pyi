@@ -83,12 +83,13 @@ class AdminServiceStub:
     it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
     taken off it; the payment counts the requested amount, and the difference to `moved_amount`
     stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD,
-    and one about a payment whose hold is about something else, with PAYMENT_ON_HOLD: docs/holds.md
-    has the verbs of each reason. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
-    FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
-    CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_ON_HOLD, ATTEMPT_NOT_OPEN,
-    ATTEMPT_MAY_ARRIVE, PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the
-    policy asks for two people: see CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    and one about a payment whose hold is about something else, with ATTEMPT_NOT_OPEN:
+    docs/holds.md has the verbs of each reason. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+    CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
+    ATTEMPT_NOT_OPEN, ATTEMPT_MAY_ARRIVE, PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED,
+    APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal), PAYMENT_BUSY or
+    PAYMENT_UNREADABLE.
     """
     ListOverduePayments: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
@@ -157,12 +158,13 @@ class AdminServiceAsyncStub(AdminServiceStub):
     it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
     taken off it; the payment counts the requested amount, and the difference to `moved_amount`
     stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD,
-    and one about a payment whose hold is about something else, with PAYMENT_ON_HOLD: docs/holds.md
-    has the verbs of each reason. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
-    FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
-    CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_ON_HOLD, ATTEMPT_NOT_OPEN,
-    ATTEMPT_MAY_ARRIVE, PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the
-    policy asks for two people: see CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
+    and one about a payment whose hold is about something else, with ATTEMPT_NOT_OPEN:
+    docs/holds.md has the verbs of each reason. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+    CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+    AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
+    ATTEMPT_NOT_OPEN, ATTEMPT_MAY_ARRIVE, PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED,
+    APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal), PAYMENT_BUSY or
+    PAYMENT_UNREADABLE.
     """
     ListOverduePayments: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListOverduePaymentsRequest, _admin_pb2.ListOverduePaymentsResponse]  # type: ignore[assignment]
     """Lists the payments that make no progress: open, not on hold, and for longer in their state than
@@ -258,12 +260,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         it has moved nothing, or that all of it has been returned. The attempt's amount on suspense is
         taken off it; the payment counts the requested amount, and the difference to `moved_amount`
         stays on suspense, under the payment. A repeated request is refused with PAYMENT_NOT_ON_HOLD,
-        and one about a payment whose hold is about something else, with PAYMENT_ON_HOLD: docs/holds.md
-        has the verbs of each reason. Refuses with FIELD_REQUIRED, FIELD_INVALID, CHARACTER_FORBIDDEN,
-        FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED, AMOUNT_ABOVE_MAXIMUM,
-        CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD, PAYMENT_ON_HOLD, ATTEMPT_NOT_OPEN,
-        ATTEMPT_MAY_ARRIVE, PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED, APPROVAL_REQUIRED (where the
-        policy asks for two people: see CreateProposal), PAYMENT_BUSY or PAYMENT_UNREADABLE.
+        and one about a payment whose hold is about something else, with ATTEMPT_NOT_OPEN:
+        docs/holds.md has the verbs of each reason. Refuses with FIELD_REQUIRED, FIELD_INVALID,
+        CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
+        AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
+        ATTEMPT_NOT_OPEN, ATTEMPT_MAY_ARRIVE, PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED,
+        APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal), PAYMENT_BUSY or
+        PAYMENT_UNREADABLE.
         """
 
     @_abc_1.abstractmethod
