@@ -143,19 +143,21 @@ class Operators:
         proposer, approver = self._rng.sample(sorted(self._keys), 2)
         path = f"{ADMIN}/proposals"
         body = {**verb, "reason": "chaos"}
-        made = await self._certain(client, payment_id, path, body, proposer)
+        made = await self._certain(client, payment_id, "POST", path, body, by=proposer)
         if made.type != OK:
             return
         await asyncio.sleep(self._rng.choice((0, 0, 0.5, 3)))
         proposal = made.answer
         seen = {"payload_sha256": proposal["payload_sha256"]}
         path = f"{path}/{proposal['proposal_id']}:approve"
-        await self._certain(client, payment_id, path, seen, approver)
+        await self._certain(client, payment_id, "POST", path, seen, by=approver)
 
-    async def _certain(self, client: str, payment_id: str, path: str, body: Any, by: str) -> Record:
-        """Asks until there is a definite answer: neither call does anything twice."""
+    async def _certain(
+        self, client: str, payment_id: str, method: str, path: str, body: Any, *, by: str = ""
+    ) -> Record:
+        """Asks until there is a definite answer: none of these calls does anything twice."""
         for _ in range(BUSY_TRIES):
-            done = await self._send(client, payment_id, "POST", path, body, by=by)
+            done = await self._send(client, payment_id, method, path, body, by=by)
             if done.type != INFO:
                 break
             await asyncio.sleep(BUSY_SECONDS)
@@ -166,11 +168,7 @@ class Operators:
         return await self._read(client, payment_id, f"{ADMIN}/payments/{payment_id}")
 
     async def _read(self, client: str, payment_id: str, path: str) -> Mapping[str, Any]:
-        for _ in range(BUSY_TRIES):
-            done = await self._send(client, payment_id, "GET", path, None)
-            if done.type != INFO:
-                break
-            await asyncio.sleep(BUSY_SECONDS)
+        done = await self._certain(client, payment_id, "GET", path, None)
         return (done.answer or {}) if done.type == OK else {}
 
     async def _insist(

@@ -9,7 +9,7 @@ import aiohttp
 
 from tests.chaos import books
 from tests.chaos.books import BookLine
-from tests.chaos.checker.money import MONEY, payouts
+from tests.chaos.checker.money import IN_FLIGHT, MONEY, payouts
 
 # The outcome that an operation's last line proves; after another one nobody knows it yet.
 _OUTCOMES = {
@@ -19,7 +19,6 @@ _OUTCOMES = {
     "payout_failed": "FAILED",
     "refund_failed": "FAILED",
 }
-_OPEN = frozenset({"SENT", "ACCEPTED", "UNKNOWN"})
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,9 @@ class Statement:
     def resolution(self, payment: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The outcome that an operator can state of an inspected payment's open attempt; None where
         it has none, or its provider has not decided yet or has forgotten it."""
-        attempt = next((one for one in payment.get("attempts", ()) if one["state"] in _OPEN), None)
+        attempt = next(
+            (one for one in payment.get("attempts", ()) if one["state"] in IN_FLIGHT), None
+        )
         if attempt is None:
             return None
         lines = [line for line in self.lines if line.key == attempt["key"]]
