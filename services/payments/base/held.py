@@ -5,7 +5,7 @@ second or at its moment. By older knowledge nothing is priced."""
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
@@ -65,14 +65,15 @@ class Held(Generic[Row]):
         self._last: _Reading[Row] | None = None
 
     async def rows(self) -> tuple[Sequence[Row], datetime, datetime]:
-        """The rows, and the earliest and the latest time that the database may have now. Raises
-        Unavailable where they are not known as they were a moment ago."""
+        """The rows, and the earliest and the latest time that the database may have now. Waits for
+        a reading, or a few. Raises Unavailable where they are not known as they were a moment
+        ago."""
         last = self._fresh()
         if last is None:
             await self._read_again()
             last = self._fresh()
         if last is None:
-            raise Unavailable(f"the {self.name} were read too slowly")
+            raise Unavailable(f"the {self.name} cannot be read now")
         clock = self._clock()
         earliest = last.now + timedelta(seconds=clock - last.ended)
         latest = last.now + timedelta(seconds=clock - last.began)
@@ -95,13 +96,13 @@ class Held(Generic[Row]):
                 self._reading.cancel()
 
     async def _read_again(self) -> None:
-        """Waits for the reading that is under way, or for a new one. Raises Unavailable."""
-        try:
+        """Waits for a reading that is not old at its end, as one is that a machine has kept from
+        going on, but not for ever. Raises Unavailable."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._wait_seconds):
-                # Others wait for the same.
-                await asyncio.shield(self._shared())
-        except TimeoutError:
-            raise Unavailable(f"the {self.name} cannot be read now") from None
+                while self._fresh() is None:
+                    # Others wait for the same.
+                    await asyncio.shield(self._shared())
 
     def _shared(self) -> asyncio.Task[None]:
         if self._reading is None or self._reading.done():

@@ -19,7 +19,6 @@ from services.payments.model.timing import (
     CORRIDORS_FRESH_SECONDS,
     CORRIDORS_REFRESH_SECONDS,
     CORRIDORS_SWITCH_SECONDS,
-    CORRIDORS_WAIT_SECONDS,
 )
 from services.shared.corridors import (
     Corridors,
@@ -86,9 +85,7 @@ class HeldCorridors(Held[CorridorVersion]):
         self._loading = _Loading(source, live=live)
         self._pause = sleep
         self.files = source.files
-        super().__init__(
-            self._loading, clock=clock, sleep=sleep, wait_seconds=CORRIDORS_WAIT_SECONDS
-        )
+        super().__init__(self._loading, clock=clock, sleep=sleep)
 
     async def current(self) -> Corridors:
         """See CurrentCorridors.current. Waits out the moment of a change, as far as the database's

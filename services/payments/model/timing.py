@@ -91,23 +91,24 @@ CREDENTIALS_USES_SECONDS = 10.0
 # How often the keys that ended long ago are forgotten.
 CREDENTIALS_FORGET_SECONDS = 3600.0
 
-# --- Overrides of rates and pauses, which every replica holds in memory, seconds.
+# --- Rows that count for a time, which every replica holds in memory, seconds.
+# How long a call waits for a reading that is new enough before it is refused.
+HELD_WAIT_SECONDS = 2.0
+
+# --- Overrides of rates and pauses, of these.
 # From one reading to the next.
 HELD_REFRESH_SECONDS = 0.25
 # Nothing is priced by anything older: one counts, and ends, everywhere within a second.
 HELD_FRESH_SECONDS = 0.8
-# How long a call waits for a reading before it is refused; a reading that takes longer is too old.
-HELD_WAIT_SECONDS = HELD_FRESH_SECONDS
 # How often an attempt that waits for the end of a pause is looked at.
 PAUSE_POLL_SECONDS = 30.0
 
-# --- Corridor files, whose versions every replica holds in memory, seconds.
+# --- Versions of the corridor files, of these.
 # From one reading to the next.
 CORRIDORS_REFRESH_SECONDS = 1.0
 # Nothing is priced by anything older. A version counts some seconds after its row, so that whatever
 # a reading lacks does not count yet.
 CORRIDORS_FRESH_SECONDS = 4.0
-CORRIDORS_WAIT_SECONDS = 2.0
 # From its row to the moment from which a version counts.
 CORRIDORS_EFFECTIVE = timedelta(seconds=5)
 # How long a call waits at that moment, where the database's clock is not known well enough.

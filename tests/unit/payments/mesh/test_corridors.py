@@ -16,7 +16,7 @@ from services.payments.model.timing import (
     CORRIDORS_FRESH_SECONDS,
     CORRIDORS_REFRESH_SECONDS,
     CORRIDORS_SWITCH_SECONDS,
-    CORRIDORS_WAIT_SECONDS,
+    HELD_WAIT_SECONDS,
 )
 from services.shared.corridors import CorridorFiles, Corridors, canonical, read_folder, version_of
 from services.shared.errors import DomainError, Unavailable
@@ -138,7 +138,7 @@ async def test_nothing_is_priced_by_an_old_reading() -> None:
         await held.current()
     # A version that a reading lacks does not count yet, as long as the reading is fresh.
     assert CORRIDORS_EFFECTIVE.total_seconds() > CORRIDORS_FRESH_SECONDS
-    assert CORRIDORS_REFRESH_SECONDS + CORRIDORS_WAIT_SECONDS < CORRIDORS_FRESH_SECONDS
+    assert CORRIDORS_REFRESH_SECONDS + HELD_WAIT_SECONDS < CORRIDORS_FRESH_SECONDS
 
 
 async def test_a_replica_that_cannot_read_the_files_prices_nothing_rather_than_by_the_old() -> None:
