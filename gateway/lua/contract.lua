@@ -375,6 +375,7 @@ return {
     ["CORRIDORS_VERSION_UNKNOWN"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["CORRIDORS_REFUSED"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["ATTEMPT_MAY_ARRIVE"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
+    ["OPERATION_OF_ANOTHER_ATTEMPT"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["DATABASE_OLDER"] = { [""] = { ["code"] = 14, ["status"] = 503, ["retry_after_seconds"] = 60 } },
     ["RECOVERY_RUNNING"] = { [""] = { ["code"] = 9, ["status"] = 400 } },
     ["DATABASE_NOT_OLDER"] = { [""] = { ["code"] = 9, ["status"] = 400 } },

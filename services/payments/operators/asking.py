@@ -21,6 +21,7 @@ from services.payments.model.payment import Payment
 from services.payments.model.timing import OPERATION
 from services.payments.operators.domain import (
     AttemptMayArrive,
+    OperationOfAnotherAttempt,
     ProviderContradicts,
     ProviderNotAsked,
 )
@@ -104,6 +105,12 @@ class Asked:
         until = known.absence_counts_from(attempt)
         if until is not None and self.at <= until:
             raise AttemptMayArrive(provider=attempt.provider, until=until.isoformat())
+
+    def check_own(self, known_as: str) -> None:
+        """Raises OperationOfAnotherAttempt where only the operator says the id, and another attempt
+        is known as it."""
+        if known_as and not self._reference:
+            raise OperationOfAnotherAttempt(provider=self.attempt.provider, attempt=known_as)
 
 
 async def ask(providers: Providers, payment: Payment, attempt: Attempt, *, now: datetime) -> Asked:

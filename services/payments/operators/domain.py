@@ -91,6 +91,12 @@ class AttemptMayArrive(NotAllowedNow):
     reason = "ATTEMPT_MAY_ARRIVE"
 
 
+class OperationOfAnotherAttempt(NotAllowedNow):
+    """The provider's id in the statement is that of an operation under another attempt."""
+
+    reason = "OPERATION_OF_ANOTHER_ATTEMPT"
+
+
 class ProviderNotAsked(NotAllowedNow):
     """The provider could not be asked; where that is known, say `provider_unreachable`."""
 

@@ -11,6 +11,7 @@ from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.merchants.domain import Merchant, MerchantKey, OperatorKey
+from services.payments.model.attempt import Attempt
 from services.payments.model.dispute import OpenDispute
 from services.payments.model.operator import (
     ActionFilter,
@@ -134,6 +135,12 @@ class OperatorTransaction(Protocol):
 
     async def lock(self, merchant_id: str, payment_id: UUID) -> tuple[Payment, bool]:
         """See WorkTransaction.lock."""
+        ...
+
+    async def known_as(self, attempt: Attempt, reference: str) -> str:
+        """The key of another attempt of the same step, the last such, whose operation has this id
+        at its provider; empty where there is none. Another transaction that asks about the same id
+        waits until this one has ended."""
         ...
 
     async def corrections(self, merchant_id: str, payment_id: UUID) -> int:

@@ -19,6 +19,7 @@ from services.payments.engine.overdue import OverduePayment, UnreadableOverdue
 from services.payments.engine.quarantine import Patience
 from services.payments.engine.store.overdue import list_overdue
 from services.payments.engine.store.work import PostgresWorkTransaction
+from services.payments.model.attempt import Attempt
 from services.payments.model.dispute import NO_DEADLINE, OPEN, OpenDispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import (
@@ -51,6 +52,15 @@ _IS_SET_ASIDE = text_with(
     step_failed=HoldReason.STEP_FAILED,
 )
 _OWNER = text("SELECT merchant_id FROM payments WHERE id = :id")
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:reference, 8))")
+_KNOWN_AS = text(
+    """
+    SELECT key FROM attempts
+     WHERE provider_reference = :reference AND provider_reference <> ''
+       AND provider = :provider AND step = :step AND key <> :key
+     ORDER BY created_at DESC LIMIT 1
+    """
+)
 
 
 class PostgresOperations:
@@ -221,6 +231,17 @@ class PostgresOperatorTransaction(PostgresWorkTransaction):
         work = await super().claim_one(merchant_id, payment_id)
         await end_of_payment(self._connection, merchant_id, payment_id)
         return work
+
+    async def known_as(self, attempt: Attempt, reference: str) -> str:
+        """See OperatorTransaction.known_as."""
+        await self._connection.execute(_ONE_AT_A_TIME, {"reference": reference})
+        wanted = {
+            "reference": reference,
+            "provider": attempt.provider,
+            "step": attempt.step,
+            "key": attempt.key,
+        }
+        return (await self._connection.execute(_KNOWN_AS, wanted)).scalar_one_or_none() or ""
 
     async def effect(self, before: Payment) -> Effect:
         """See OperatorTransaction.effect."""

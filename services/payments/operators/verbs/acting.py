@@ -210,6 +210,10 @@ async def claimed(transaction: OperatorTransaction, order: VerbOrder, operator: 
     if order.action is Action.CORRECT_PAYMENT:
         before = await transaction.corrections(owner, payment_id)
         return replace(claim, corrected_before=before)
+    if order.action is Action.RESOLVE_ATTEMPT and work.attempt is not None:
+        named = order.arguments["provider_reference"]
+        known_as = await transaction.known_as(work.attempt, named) if named else ""
+        return replace(claim, known_as=known_as)
     if order.action is Action.ADJUST_PAYMENT:
         adjusted = await transaction.adjustments.of(owner, payment_id)
         return replace(claim, adjusted=adjusted)

@@ -18,6 +18,8 @@ class Claim:
     operator: Operator
     # How often its recipient was corrected.
     corrected_before: int = 0
+    # The key of another attempt whose operation has the id that a statement names.
+    known_as: str = ""
     # Of an adjustment.
     adjusted: Adjusted = field(default_factory=Adjusted)
 

@@ -113,7 +113,7 @@ class _Verbs:
         answer compared with the statement.
 
         Raises PaymentNotOnHold, AttemptNotOpen, ProviderContradicts, ProviderNotAsked, Invalid; its
-        decision PaymentBusy and AttemptMayArrive as well.
+        decision PaymentBusy, AttemptMayArrive and OperationOfAnotherAttempt as well.
         """
         attempt, stated = open_attempt(work), _stated(arguments)
         capabilities = await self._providers.capabilities()
@@ -136,6 +136,7 @@ class _Verbs:
                 # The provider was asked about another one.
                 raise PaymentBusy(transaction_id=work.payment.transaction_id)
             asked.check_landed(present, stated, known)
+            asked.check_own(claim.known_as)
             return resolve(
                 claim.work,
                 Decider(capabilities, self._spread),

@@ -53,11 +53,17 @@ async def unknown_collection(engine: AsyncEngine, provider_reference: str = "") 
     payment = replace(make_new_payment().payment, id=await new_payment(engine))
     attempt = make_attempt(payment, Step.COLLECTION, AttemptState.UNKNOWN)
     await _add_attempt(engine, attempt, "1 day")
-    await run(engine, "UPDATE attempts SET provider_reference = :id", id=provider_reference)
+    await run(
+        engine,
+        "UPDATE attempts SET provider_reference = :reference WHERE payment_id = :id",
+        id=payment.id,
+        reference=provider_reference,
+    )
     await run(
         engine,
         "UPDATE payments SET state = 'COLLECTING', hold_reason = 'outcome_unknown', due_at = NULL, "
-        "waiting_since = now(), deadline_at = now() + interval '1 day'",
+        "waiting_since = now(), deadline_at = now() + interval '1 day' WHERE id = :id",
+        id=payment.id,
     )
     return payment.transaction_id
 

@@ -1,8 +1,11 @@
 """Before an operator states how an attempt ended, its provider is asked: the statement is refused
 where the provider says something else, and taken without its answer only where that is said."""
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
+import grpc
 import pytest
 from caravel.payments.v1 import admin_pb2, history_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -213,3 +216,71 @@ async def test_the_id_of_an_operation_that_is_not_ours_binds_nobody(
     await service.admin.ResolveAttempt(resolve(transaction_id, provider_reference="pi_1"))
 
     assert await rows(engine, COLLECTED) == [("pi_1",)]
+
+
+async def _two_collections(service: Service, engine: AsyncEngine) -> tuple[str, str]:
+    """Two payments on hold over collections of which their provider says nothing."""
+    service.providers.look_up_answers[Step.COLLECTION] = unknown("timeout")
+    return await unknown_collection(engine), await unknown_collection(engine)
+
+
+def _stated(transaction_id: str, **fields: Any) -> admin_pb2.ResolveAttemptRequest:
+    fields = {"provider_unreachable": True, "provider_reference": "pi_1", **fields}
+    return resolve(transaction_id, **fields)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+async def test_the_id_of_another_payment_s_collection_proves_nothing(
+    service: Service, engine: AsyncEngine, outcome: str
+) -> None:
+    first, second = await _two_collections(service, engine)
+    await service.admin.ResolveAttempt(_stated(first))
+
+    call = service.admin.ResolveAttempt(_stated(second, outcome=outcome))
+    assert (await refused(call))[:2] == ("FAILED_PRECONDITION", "OPERATION_OF_ANOTHER_ATTEMPT")
+
+    unchanged = "SELECT state FROM attempts ORDER BY created_at"
+    assert await rows(engine, unchanged) == [("SUCCEEDED",), ("UNKNOWN",)]
+    await service.admin.ResolveAttempt(_stated(second, provider_reference="pi_2"))
+    assert await rows(engine, f"{COLLECTED} ORDER BY id") == [("pi_1",), ("pi_2",)]
+
+
+async def test_of_two_statements_at_once_that_name_one_id_one_counts(
+    service: Service, engine: AsyncEngine
+) -> None:
+    both = await _two_collections(service, engine)
+
+    calls = (service.admin.ResolveAttempt(_stated(one)) for one in both)
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [isinstance(one, grpc.aio.AioRpcError) for one in answers].count(True) == 1
+    assert sorted(await rows(engine, COLLECTED)) == [("",), ("pi_1",)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["provider = 'another'", "step = 'payout', key = replace(key, 'collection', 'payout')"],
+)
+async def test_another_provider_and_another_step_have_ids_of_their_own(
+    service: Service, engine: AsyncEngine, change: str
+) -> None:
+    first, second = await _two_collections(service, engine)
+    await service.admin.ResolveAttempt(_stated(first))
+    await run(engine, f"UPDATE attempts SET {change} WHERE state = 'SUCCEEDED'")
+
+    await service.admin.ResolveAttempt(_stated(second))
+
+    assert await rows(engine, COLLECTED) == [("pi_1",), ("pi_1",)]
+
+
+async def test_an_id_that_the_provider_says_itself_is_taken(
+    service: Service, engine: AsyncEngine
+) -> None:
+    first, second = await _two_collections(service, engine)
+    await service.admin.ResolveAttempt(_stated(first))
+    said = Answer(outcome=Outcome.SUCCEEDED, provider_reference="pi_1")
+    service.providers.look_up_answers[Step.COLLECTION] = said
+
+    await service.admin.ResolveAttempt(_stated(second))
+
+    assert await rows(engine, COLLECTED) == [("pi_1",), ("pi_1",)]

@@ -637,6 +637,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     then nobody can state that it has failed, unless the provider says so.
     Example: {"reason": "ATTEMPT_MAY_ARRIVE", "metadata": {"until": "2026-11-29T12:00:00+00:00"}}
     """
+    OPERATION_OF_ANOTHER_ATTEMPT: _ErrorReason.ValueType  # 203
+    """The provider's id that a statement names is on record for another attempt, which the metadata
+    names: it proves nothing about this one.
+    Example: {"reason": "OPERATION_OF_ANOTHER_ATTEMPT", "metadata": {"attempt": "pay_01j…-collection-1"}}
+    """
     DATABASE_OLDER: _ErrorReason.ValueType  # 210
     """The database is older than what has happened, as after a restore: nothing is sent, created or
     answered from it until an operator has recovered it. Repeat with the same key.
@@ -1267,6 +1272,11 @@ ATTEMPT_MAY_ARRIVE: ErrorReason.ValueType  # 202
 """A request under the attempt may still arrive at its provider, or not be shown there yet; until
 then nobody can state that it has failed, unless the provider says so.
 Example: {"reason": "ATTEMPT_MAY_ARRIVE", "metadata": {"until": "2026-11-29T12:00:00+00:00"}}
+"""
+OPERATION_OF_ANOTHER_ATTEMPT: ErrorReason.ValueType  # 203
+"""The provider's id that a statement names is on record for another attempt, which the metadata
+names: it proves nothing about this one.
+Example: {"reason": "OPERATION_OF_ANOTHER_ATTEMPT", "metadata": {"attempt": "pay_01j…-collection-1"}}
 """
 DATABASE_OLDER: ErrorReason.ValueType  # 210
 """The database is older than what has happened, as after a restore: nothing is sent, created or

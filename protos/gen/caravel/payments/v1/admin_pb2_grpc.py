@@ -151,7 +151,8 @@ class AdminServiceServicer:
         docs/holds.md has the verbs of each reason. Refuses with FIELD_REQUIRED, FIELD_INVALID,
         CHARACTER_FORBIDDEN, FIELDS_CONTRADICTORY, AMOUNT_NOT_POSITIVE, AMOUNT_PRECISION_EXCEEDED,
         AMOUNT_ABOVE_MAXIMUM, CURRENCY_UNKNOWN, PAYMENT_NOT_FOUND, PAYMENT_NOT_ON_HOLD,
-        ATTEMPT_NOT_OPEN, ATTEMPT_MAY_ARRIVE, PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED,
+        ATTEMPT_NOT_OPEN, ATTEMPT_MAY_ARRIVE, OPERATION_OF_ANOTHER_ATTEMPT (the id in
+        `provider_reference` is on record for another one), PROVIDER_CONTRADICTS, PROVIDER_NOT_ASKED,
         APPROVAL_REQUIRED (where the policy asks for two people: see CreateProposal), PAYMENT_BUSY or
         PAYMENT_UNREADABLE.
         """
