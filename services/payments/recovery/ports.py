@@ -37,9 +37,9 @@ class Mark:
 class Marks(Protocol):
     """The mark in the database."""
 
-    def watch(self, meet: Callable[[Mark], None], admit: Callable[[], None]) -> None:
-        """Calls `meet` with the mark behind each new connection, before anything else is done over
-        it, and `admit` before each use of any, which it refuses by raising."""
+    def watch(self, meet: Callable[[Callable[[], Mark]], None], admit: Callable[[], None]) -> None:
+        """Has `meet` read the mark behind each new connection, before anything else is done over
+        it, and calls `admit` before each use of any, which it refuses by raising."""
         ...
 
     async def read(self) -> Mark:

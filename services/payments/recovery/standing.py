@@ -64,10 +64,12 @@ class Standing:
         if self.is_older:
             raise DatabaseOlder
 
-    def meet(self, mark: Mark) -> None:
-        """The mark behind a new connection. Another database can be below a running process only
-        once every connection to the one before has ended, so that this comes before all else."""
-        if not self._is_back(mark):
+    def meet(self, read: Callable[[], Mark]) -> None:
+        """Reads the mark behind a new connection. Another database can be below a running process
+        only once every connection to the one before has ended, so that this comes before all else.
+        While it is read, the mark may grow over another connection, and be seen."""
+        before, greatest = self._seen, self._greatest
+        if not _is_back(read(), before, greatest):
             return
         if not self._went_back:
             get_logger().error("database_older", finding=WENT_BACK)
@@ -109,7 +111,7 @@ class Standing:
     async def look(self) -> None:
         """Reads the mark, or makes it grow. Raises Unavailable."""
         mark = await (self._marks.grow() if self._grows else self._marks.read())
-        if self._is_back(mark):
+        if _is_back(mark, self._seen, self._greatest):
             # As long as it is so, also where it cannot be written down.
             self._note_back()
             # A database that has taken the new number is no old primary.
@@ -130,10 +132,6 @@ class Standing:
     def _note_back(self) -> None:
         self._went_back = True
         OLDER.set(1)
-
-    def _is_back(self, mark: Mark) -> bool:
-        is_same = self._seen is not None and self._seen.accepted_at == mark.accepted_at
-        return is_same and mark.number < self._greatest
 
     async def _begin(self) -> None:
         self._take(await self._marks.read())
@@ -183,7 +181,7 @@ class Standing:
 
     def _take(self, mark: Mark) -> None:
         before = self._seen
-        self._went_back = self._is_back(mark)
+        self._went_back = _is_back(mark, before, self._greatest)
         self._greatest = max(self._greatest, mark.number) if self._went_back else mark.number
         self._seen = mark
         OLDER.set(self.is_older)
@@ -200,6 +198,13 @@ class Standing:
             get_logger().error("comparison_failed", error=describe(error))
         finally:
             _COMPARES.reset(compares)
+
+
+def _is_back(mark: Mark, before: Mark | None, greatest: int) -> bool:
+    """Whether a mark is smaller than the process knew before it was read, and no operator has taken
+    the database as it is since."""
+    is_same = before is not None and before.accepted_at == mark.accepted_at
+    return is_same and mark.number < greatest
 
 
 def counts(one: ListedOperation, mark: Mark) -> bool:

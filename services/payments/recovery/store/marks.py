@@ -64,12 +64,12 @@ class PostgresMarks:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    def watch(self, meet: Callable[[Mark], None], admit: Callable[[], None]) -> None:
+    def watch(self, meet: Callable[[Callable[[], Mark]], None], admit: Callable[[], None]) -> None:
         """See Marks.watch."""
 
         def connect(connection: Any, _: object) -> None:
             try:
-                meet(_mark_of(connection.run_async(lambda driver: driver.fetchrow(str(_READ)))))
+                meet(lambda: _mark_of(connection.run_async(_read)))
             except BaseException:
                 # The pool forgets it without closing it.
                 connection.driver_connection.terminate()
@@ -161,6 +161,10 @@ async def _unknown(
         # Our own try began later than the provider has it: it was another's, of a lost time.
         or (one.key and one.created_at and one.created_at + COMPARE_SKEW < begun[one.key])
     ]
+
+
+async def _read(driver: Any) -> Any:
+    return await driver.fetchrow(str(_READ))
 
 
 def _mark_of(row: Mapping[str, Any]) -> Mark:

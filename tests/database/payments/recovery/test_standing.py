@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ListedOperation, OperationPage, ProviderCall
@@ -237,6 +238,44 @@ async def test_two_workers_make_it_grow_and_neither_sees_it_go_back(engine: Asyn
 
     assert not any(_refuses(worker) for worker in workers)
     assert (await PostgresMarks(engine).read()).number == 6
+
+
+async def test_a_mark_that_grew_while_a_new_connection_read_it_has_not_gone_back(
+    engine: AsyncEngine,
+) -> None:
+    standing = await _begun(engine, Lists())
+    before = await PostgresMarks(engine).read()
+
+    def read_slowly() -> Mark:
+        await_only(standing.look())
+        return before
+
+    await greenlet_spawn(standing.meet, read_slowly)
+
+    assert not _refuses(standing)
+    # The same number is smaller than what the process knew before the next connection.
+    await greenlet_spawn(standing.meet, lambda: before)
+    assert _refuses(standing)
+
+
+async def test_a_mark_that_was_accepted_while_a_new_connection_read_it_has_not_gone_back(
+    engine: AsyncEngine,
+) -> None:
+    standing, marks = await _begun(engine, Lists()), PostgresMarks(engine)
+    for _ in range(5):
+        await standing.look()
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE database_mark SET mark = 2"))
+    await marks.accept(accepted_by="ada", reason="a drill")
+    accepted = await marks.read()
+
+    def read_slowly() -> Mark:
+        await_only(standing.look())
+        return accepted
+
+    await greenlet_spawn(standing.meet, read_slowly)
+
+    assert not _refuses(standing)
 
 
 async def test_a_restored_database_is_compared_since_its_own_last_time(
