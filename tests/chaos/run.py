@@ -291,6 +291,7 @@ async def _audit(
         receiver_log=run.options.folder,
         logs=run.mesh.logs(),
         nemesis=run.nemesis.modes_set,
+        loses_primary=run.options.losses > 0,
         phase=phase,
         secrets={
             **known.stand_ins,

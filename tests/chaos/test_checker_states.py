@@ -1,8 +1,7 @@
-"""The checker checked, on states, time, holds, liveness and logs."""
+"""The checker checked, on states, time, holds and liveness."""
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -307,35 +306,6 @@ def test_i20_a_refund_that_failed_and_called_nobody() -> None:
 
     assert "I20" in unreceived
     assert broken(world.facts()) == set()
-
-
-@pytest.mark.parametrize(
-    ("line", "is_broken"),
-    [
-        ('{"event": "sent", "token": "s3cret-value"}', True),
-        ('{"event": "sent", "account": "9988776655443"}', True),
-        ('{"event": "paid", "card": "4242424242424242"}', True),
-        ('{"event": "paid", "card": "4242424242424241", "ns": 1700000000000000000}', False),
-    ],
-)
-def test_i21_a_log_that_says_too_much(tmp_path: Path, line: str, is_broken: bool) -> None:
-    world = clean()
-    world.payments[0] = replace(
-        world.payments[0], recipient={"kind": "wallet", "wallet_id": "9988776655443"}
-    )
-    world.records[0] = replace(
-        world.records[0],
-        request={
-            **world.records[0].request,
-            "recipient": {"wallet": {"wallet_id": "9988776655443"}},
-        },
-    )
-    log = tmp_path / "worker.log"
-    log.write_text(f'{{"event": "started"}}\n{line}\n')
-
-    facts = world.facts(logs=[log], secrets={"api key": "s3cret-value"})
-
-    assert broken(facts) == ({"I21"} if is_broken else set())
 
 
 def test_a_recipient_that_was_corrected_after_a_refusal_is_no_violation() -> None:

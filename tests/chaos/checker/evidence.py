@@ -45,6 +45,8 @@ class Evidence:
     # The actions of the nemesis. Of interest here: {"provider": "stripe", "seed": 7, "modes":
     # {"amnesia": {"probability": 0.1}}} for whatever was turned on by the simulator's control page.
     nemesis: Sequence[Mapping[str, Any]] = ()
+    # Whether the primary was lost meanwhile, so that a process may have read an old one.
+    loses_primary: bool = False
     phase: str = "audit"
     # By name: what no log may hold.
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class Facts:
     receipts: Sequence[Receipt] = ()
     logs: Sequence[Path] = ()
     nemesis: Sequence[Mapping[str, Any]] = ()
+    loses_primary: bool = False
     phase: str = "audit"
     secrets: Mapping[str, str] = field(default_factory=dict)
     digests_before: Mapping[str, str] | None = None
@@ -171,6 +174,7 @@ async def gather(evidence: Evidence) -> Facts:
         receipts=await asyncio.to_thread(receiver.read, log) if log else (),
         logs=evidence.logs,
         nemesis=evidence.nemesis,
+        loses_primary=evidence.loses_primary,
         phase=evidence.phase,
         secrets=evidence.secrets,
         digests_before=evidence.digests_before,
