@@ -1,12 +1,16 @@
-"""Lists of operations as providers answer them, for tests."""
+"""Lists of operations as providers answer them, and a process that compares with them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from services.payments.mesh.ports import ListedOperation, OperationPage
 from services.payments.model.attempt import Step
+from services.payments.recovery.standing import Standing
+from services.payments.recovery.store.marks import PostgresMarks
 from services.shared.errors import Unavailable
 from services.shared.ids import Prefix, encode_id, new_id
 
@@ -61,3 +65,10 @@ def listed(key: str, **changes: Any) -> ListedOperation:
 def lost_key(step: Step = Step.COLLECTION) -> str:
     """The key of an operation of a payment that no database knows."""
     return f"{encode_id(Prefix.PAYMENT, new_id())}-{step}-1"
+
+
+async def begun(engine: AsyncEngine, lists: Lists, *, grows: bool = True) -> Standing:
+    """A process that has compared the database with them."""
+    standing = Standing(PostgresMarks(engine), lists, grows=grows)
+    await standing.begin()
+    return standing

@@ -1,6 +1,5 @@
 """A database that is older than what has happened is noticed by what providers have, at the start
-and later, and by its own mark while a process looks on; nothing is done from it until an operator
-accepts it."""
+and later, and by its own mark while a process looks on, until an operator accepts it."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -13,19 +12,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from services.payments.engine.store.work import PostgresWork
-from services.payments.mesh.ports import ListedOperation, OperationPage, ProviderCall
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
-from services.payments.model.payment import Payment
-from services.payments.recovery.gates import GatedProviders, GatedWork, admit_readers
+from services.payments.mesh.ports import ListedOperation, OperationPage
+from services.payments.model.attempt import Step
 from services.payments.recovery.ports import DatabaseOlder, Mark
 from services.payments.recovery.standing import WENT_BACK, Standing
 from services.payments.recovery.store.marks import PostgresMarks
-from services.shared.contract import Access, PrincipalKind
 from services.shared.errors import NotFound, Unavailable
 from tests.database.payments.engine.carried import carry, create
-from tests.database.payments.recovery.lists import Lists, NamedLater, listed, lost_key
-from tests.makers import make_attempt, make_payment
+from tests.database.payments.recovery.lists import Lists, NamedLater, begun, listed, lost_key
 
 _ATTEMPTS = "SELECT provider, key, provider_reference FROM attempts"
 
@@ -34,12 +28,6 @@ async def _attempts(engine: AsyncEngine) -> list[tuple[str, str, str]]:
     async with engine.connect() as connection:
         rows = await connection.execute(text(_ATTEMPTS))
         return [(row.provider, row.key, row.provider_reference) for row in rows]
-
-
-async def _begun(engine: AsyncEngine, lists: Lists, *, grows: bool = True) -> Standing:
-    standing = Standing(PostgresMarks(engine), lists, grows=grows)
-    await standing.begin()
-    return standing
 
 
 def _refuses(standing: Standing) -> bool:
@@ -64,7 +52,7 @@ async def known(engine: AsyncEngine) -> AsyncIterator[dict[str, list[ListedOpera
 
 
 async def test_a_database_that_knows_all_is_as_new(engine: AsyncEngine, known: Any) -> None:
-    standing = await _begun(engine, Lists(**known))
+    standing = await begun(engine, Lists(**known))
 
     assert not _refuses(standing)
     assert standing.is_compared("stripe")
@@ -75,7 +63,7 @@ async def test_an_operation_of_an_unknown_payment_says_that_it_is_older(
     engine: AsyncEngine, known: Any
 ) -> None:
     lost = listed(lost_key())
-    standing = await _begun(engine, Lists(**{**known, "stripe": [lost, *known["stripe"]]}))
+    standing = await begun(engine, Lists(**{**known, "stripe": [lost, *known["stripe"]]}))
 
     assert _refuses(standing)
     assert REGISTRY.get_sample_value("caravel_database_older") == 1
@@ -88,7 +76,7 @@ async def test_a_next_attempt_of_a_known_payment_says_so_too(
     (first,) = known["local_wallet"]
     second = listed(first.key.replace("-payout-1", "-payout-2"))
 
-    assert _refuses(await _begun(engine, Lists(local_wallet=[second])))
+    assert _refuses(await begun(engine, Lists(local_wallet=[second])))
 
 
 async def test_an_operation_at_another_rail_than_ours_says_so_too(
@@ -99,7 +87,7 @@ async def test_an_operation_at_another_rail_than_ours_says_so_too(
     # The same key, at a provider where the database has not sent it.
     lists = Lists(paystack=[listed(ours.key)])
     lists.all_sources = (("paystack", Step.PAYOUT),)
-    assert _refuses(await _begun(engine, lists))
+    assert _refuses(await begun(engine, lists))
 
 
 async def test_an_operation_from_before_our_own_try_says_so_too(
@@ -108,7 +96,7 @@ async def test_an_operation_from_before_our_own_try_says_so_too(
     (ours,) = known["local_wallet"]
     before = listed(ours.key, created_at=datetime.now(UTC) - timedelta(minutes=5))
 
-    assert _refuses(await _begun(engine, Lists(local_wallet=[before])))
+    assert _refuses(await begun(engine, Lists(local_wallet=[before])))
 
 
 async def test_a_digest_is_known_by_the_providers_id(engine: AsyncEngine, known: Any) -> None:
@@ -116,8 +104,8 @@ async def test_a_digest_is_known_by_the_providers_id(engine: AsyncEngine, known:
     digest = listed("", provider_reference=ours.provider_reference)
     other = listed("", provider_reference="tr_lost")
 
-    assert not _refuses(await _begun(engine, Lists(local_wallet=[digest])))
-    assert _refuses(await _begun(engine, Lists(local_wallet=[digest, other])))
+    assert not _refuses(await begun(engine, Lists(local_wallet=[digest])))
+    assert _refuses(await begun(engine, Lists(local_wallet=[digest, other])))
 
 
 async def test_a_list_of_digests_gets_the_keys_that_it_may_name(
@@ -125,7 +113,7 @@ async def test_a_list_of_digests_gets_the_keys_that_it_may_name(
 ) -> None:
     lists = Lists(**known)
 
-    await _begun(engine, lists)
+    await begun(engine, lists)
 
     (ours,) = known["local_wallet"]
     assert [keys for name, _, keys in lists.asked if name == "local_wallet"] == [[ours.key]]
@@ -137,16 +125,16 @@ async def test_an_operation_that_began_while_a_list_of_digests_was_read_is_no_fi
     (ours,) = known["local_wallet"]
 
     lists = NamedLater(local_wallet=[replace(ours, provider_reference="tr_new")])
-    assert not _refuses(await _begun(engine, lists))
+    assert not _refuses(await begun(engine, lists))
 
 
 async def test_a_database_without_any_payment_is_compared_too(engine: AsyncEngine) -> None:
-    assert _refuses(await _begun(engine, Lists(stripe=[listed(lost_key())])))
+    assert _refuses(await begun(engine, Lists(stripe=[listed(lost_key())])))
 
 
 async def test_it_is_noticed_later_as_well_as_at_the_start(engine: AsyncEngine) -> None:
     lists = Lists()
-    standing = await _begun(engine, lists)
+    standing = await begun(engine, lists)
     assert not _refuses(standing)
 
     lists.known["stripe"] = [listed(lost_key())]
@@ -156,8 +144,8 @@ async def test_it_is_noticed_later_as_well_as_at_the_start(engine: AsyncEngine) 
 
 
 async def test_other_processes_learn_it_from_the_database(engine: AsyncEngine) -> None:
-    other = await _begun(engine, Lists(), grows=False)
-    await _begun(engine, Lists(stripe=[listed(lost_key())]))
+    other = await begun(engine, Lists(), grows=False)
+    await begun(engine, Lists(stripe=[listed(lost_key())]))
 
     await other.look()
 
@@ -168,8 +156,8 @@ async def test_other_processes_learn_it_from_the_database(engine: AsyncEngine) -
 async def test_a_mark_that_goes_back_is_noticed_at_the_next_look(
     engine: AsyncEngine, grows: bool
 ) -> None:
-    worker = await _begun(engine, Lists())
-    watching = worker if grows else await _begun(engine, Lists(), grows=False)
+    worker = await begun(engine, Lists())
+    watching = worker if grows else await begun(engine, Lists(), grows=False)
     for _ in range(5):
         await worker.look()
     await watching.look()
@@ -200,7 +188,7 @@ class BesideAnOldPrimary(PostgresMarks):
 async def test_a_process_that_reads_an_old_primary_refuses_until_it_reads_the_new_one(
     engine: AsyncEngine,
 ) -> None:
-    worker, marks = await _begun(engine, Lists()), BesideAnOldPrimary(engine)
+    worker, marks = await begun(engine, Lists()), BesideAnOldPrimary(engine)
     for _ in range(5):
         await worker.look()
     marks.reads_old = False
@@ -230,7 +218,7 @@ async def test_an_operation_that_an_old_primary_does_not_know_is_no_finding(
 
 
 async def test_two_workers_make_it_grow_and_neither_sees_it_go_back(engine: AsyncEngine) -> None:
-    workers = [await _begun(engine, Lists()) for _ in range(2)]
+    workers = [await begun(engine, Lists()) for _ in range(2)]
 
     for _ in range(3):
         for worker in workers:
@@ -243,7 +231,7 @@ async def test_two_workers_make_it_grow_and_neither_sees_it_go_back(engine: Asyn
 async def test_a_mark_that_grew_while_a_new_connection_read_it_has_not_gone_back(
     engine: AsyncEngine,
 ) -> None:
-    standing = await _begun(engine, Lists())
+    standing = await begun(engine, Lists())
     before = await PostgresMarks(engine).read()
 
     def read_slowly() -> Mark:
@@ -261,7 +249,7 @@ async def test_a_mark_that_grew_while_a_new_connection_read_it_has_not_gone_back
 async def test_a_mark_that_was_accepted_while_a_new_connection_read_it_has_not_gone_back(
     engine: AsyncEngine,
 ) -> None:
-    standing, marks = await _begun(engine, Lists()), PostgresMarks(engine)
+    standing, marks = await begun(engine, Lists()), PostgresMarks(engine)
     for _ in range(5):
         await standing.look()
     async with engine.begin() as connection:
@@ -284,7 +272,7 @@ async def test_a_restored_database_is_compared_since_its_own_last_time(
     await _set(engine, "compared_at = now() - interval '3 days'")
     lists = Lists()
 
-    await _begun(engine, lists)
+    await begun(engine, lists)
 
     assert all(since < datetime.now(UTC) - timedelta(days=3) for _, since, _ in lists.asked)
 
@@ -292,7 +280,7 @@ async def test_a_restored_database_is_compared_since_its_own_last_time(
 async def test_the_next_comparison_goes_on_where_all_had_answered(engine: AsyncEngine) -> None:
     await _set(engine, "compared_at = now() - interval '3 days'")
     lists = Lists(stripe=None)
-    standing = await _begun(engine, lists)
+    standing = await begun(engine, lists)
     lists.known["stripe"] = ()
 
     await standing.compare()
@@ -309,14 +297,14 @@ async def test_a_provider_that_has_no_list_is_no_hindrance(engine: AsyncEngine) 
         async def read(self, *_: Any, **__: Any) -> OperationPage:
             raise NotFound
 
-    standing = await _begun(engine, Without())
+    standing = await begun(engine, Without())
 
     assert standing.is_compared("stripe")
 
 
 async def test_an_operator_who_accepts_it_lets_all_go_on(engine: AsyncEngine) -> None:
     lists = Lists(stripe=[listed(lost_key())])
-    standing = await _begun(engine, lists)
+    standing = await begun(engine, lists)
 
     await PostgresMarks(engine).accept(accepted_by="ada", reason="a drill")
     await standing.look()
@@ -329,94 +317,15 @@ async def test_an_operator_who_accepts_it_lets_all_go_on(engine: AsyncEngine) ->
 async def test_an_accepted_database_is_older_again_where_more_has_happened(
     engine: AsyncEngine,
 ) -> None:
-    standing = await _begun(engine, Lists(stripe=[listed(lost_key())]))
+    standing = await begun(engine, Lists(stripe=[listed(lost_key())]))
     await PostgresMarks(engine).accept(accepted_by="ada", reason="a drill")
     await standing.look()
 
     made_at = datetime.now(UTC) + timedelta(minutes=2)
-    later = await _begun(engine, Lists(stripe=[listed(listed(lost_key()).key, created_at=made_at)]))
+    later = await begun(engine, Lists(stripe=[listed(listed(lost_key()).key, created_at=made_at)]))
 
     assert not _refuses(standing)
     assert _refuses(later)
-
-
-async def test_a_worker_begins_no_transaction_on_it(engine: AsyncEngine) -> None:
-    standing = await _begun(engine, Lists(stripe=[listed(lost_key())]))
-    work = GatedWork(PostgresWork(engine), standing)
-
-    with pytest.raises(DatabaseOlder):
-        async with work.begin():
-            pass
-
-
-ACCESS: dict[str, tuple[Access, bool]] = {
-    "creation": (
-        Access(principal=PrincipalKind.MERCHANT, scopes=frozenset({"payments:create"})),
-        True,
-    ),
-    "event": (Access(principal=PrincipalKind.PROVIDER_EVENT, scopes=frozenset()), True),
-    "read": (Access(principal=PrincipalKind.MERCHANT, scopes=frozenset({"payments:read"})), False),
-}
-
-
-@pytest.mark.parametrize("name", ACCESS)
-async def test_calls_that_only_read_are_answered(engine: AsyncEngine, name: str) -> None:
-    standing = await _begun(engine, Lists(stripe=[listed(lost_key())]))
-    access, is_refused = ACCESS[name]
-
-    try:
-        admit_readers(standing, access)
-    except DatabaseOlder:
-        assert is_refused
-    else:
-        assert not is_refused
-
-
-class Sending:
-    """Providers that take all that they are sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-
-    async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
-        for call in calls:
-            self.sent.append(call.attempt.key)
-            yield call.attempt.key, Answer(outcome=Outcome.SUCCEEDED)
-
-
-def _call(payment: Payment, step: Step) -> ProviderCall:
-    attempt: Attempt = make_attempt(payment, step, AttemptState.SENT)
-    return ProviderCall(payment=payment, attempt=attempt)
-
-
-async def test_nothing_is_sent_to_a_provider_that_has_not_said_what_it_has(
-    engine: AsyncEngine,
-) -> None:
-    lists = Lists(stripe=None)
-    standing = await _begun(engine, lists)
-    inner: Any = Sending()
-    calls = [_call(make_payment(), step) for step in (Step.COLLECTION, Step.PAYOUT)]
-    providers = GatedProviders(inner, standing)
-
-    answers = dict([one async for one in providers.execute(calls)])
-
-    assert answers[calls[0].attempt.key].outcome is Outcome.NOT_SENT
-    assert inner.sent == [calls[1].attempt.key]
-    lists.known["stripe"] = ()
-    await standing.compare()
-    assert [one async for one in providers.execute(calls[:1])] != []
-    assert inner.sent[-1] == calls[0].attempt.key
-
-
-async def test_nothing_at_all_is_sent_from_an_older_database(engine: AsyncEngine) -> None:
-    standing = await _begun(engine, Lists(stripe=[listed(lost_key())]))
-    inner: Any = Sending()
-    call = _call(make_payment(), Step.PAYOUT)
-
-    answers = [one async for one in GatedProviders(inner, standing).execute([call])]
-
-    assert [answer.outcome for _, answer in answers] == [Outcome.NOT_SENT]
-    assert inner.sent == []
 
 
 async def _set(engine: AsyncEngine, change: str) -> None:
@@ -431,7 +340,7 @@ async def test_a_process_starts_while_nobody_can_say_what_there_is_and_sends_not
         async def sources(self) -> Sequence[tuple[str, Step]]:
             raise Unavailable
 
-    standing = await _begun(engine, Away())
+    standing = await begun(engine, Away())
 
     assert not standing.is_compared("stripe")
     assert not _refuses(standing)
