@@ -42,6 +42,8 @@ class Nemesis:
         self._began = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused_sessions: set[int] = set()
+        # Workers that will stop themselves.
+        self._aimed_at: set[str] = set()
         # The modes of the providers, each time that they changed: as the checker reads them.
         self.modes_set: list[dict[str, Any]] = []
         self._lies: Mapping[str, Any] = {}
@@ -115,13 +117,20 @@ class Nemesis:
         """Has a worker stop itself when it is about to send, and wakes it a lease later."""
         name = action.target
         pid = self._mesh.children[name].pid
-        if is_stopped(pid):
-            self._note(action, missed="stopped already")
+        if name in self._aimed_at or is_stopped(pid):
+            self._note(action, missed="aimed at, or stopped already")
             return
-        self._mesh.kill(name, signal.SIGUSR1)
-        async with asyncio.timeout(AIMING_SECONDS):
-            while not is_stopped(pid):  # noqa: ASYNC110 - the kernel tells nobody
+        # Until it is healed: a worker that nobody waits for any more would stay stopped.
+        self._aimed_at.add(name)
+        try:
+            self._mesh.kill(name, signal.SIGUSR1)
+            while not is_stopped(pid):
+                if self._mesh.children[name].pid != pid:
+                    self._note(action, missed="gone")
+                    return
                 await asyncio.sleep(0.05)
+        finally:
+            self._aimed_at.discard(name)
         await self._pause(action)
 
     async def _pause_sender(self, action: Action) -> None:
