@@ -181,7 +181,7 @@ class Orders:
     def _words(self, currency: str) -> list[str]:
         rng = self.rng
         if self.misstated_share and rng.random() < self.misstated_share:
-            return [_word("amount+1", f"@{OFFRAMPS[currency][0]}")]
+            return [_word("amount+1", rng.choice(("@stripe", f"@{OFFRAMPS[currency][0]}")))]
         chance = rng.random()
         if chance < 0.45:
             return []

@@ -191,6 +191,8 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I9"}),
         shown_by="amount_mismatch",
         alter=writing.nothing_on_suspense,
+        # Operators state the outcome of some, which puts their money on the accounts.
+        misstated_share=0.2,
     ),
     Plant(
         number=20,
@@ -251,5 +253,6 @@ def _together(name: str, plants: Sequence[Plant]) -> Plant:
         server={k: v for plant in plants for k, v in plant.server.items()},
         faults={k: v for plant in plants for k, v in plant.faults.items()},
         lies={k: v for plant in plants for k, v in plant.lies.items()},
+        misstated_share=max(plant.misstated_share for plant in plants),
         recording_share=max(plant.recording_share for plant in plants),
     )

@@ -91,6 +91,8 @@ class Plant:
     faults: Mapping[str, float] = field(default_factory=dict)
     # The modes that offramps have all the time besides the drawn ones.
     lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Of the payments: the share of which a provider states another amount than it has moved.
+    misstated_share: float = 0.0
     # Of the answers that a worker has in its hand: the share before which it stops when armed.
     recording_share: float = 0.1
 

@@ -99,7 +99,8 @@ def control(name: str, how: Hunt) -> Proof:
 
 
 def _profile(plant: Plant) -> str:
-    return repr((sorted(plant.faults.items()), sorted(plant.lies), plant.recording_share))
+    lies = (sorted(plant.lies), plant.misstated_share)
+    return repr((sorted(plant.faults.items()), lies, plant.recording_share))
 
 
 def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
@@ -111,6 +112,7 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         intensity=how.intensity,
         certain=under_faults_of.faults,
         lies=under_faults_of.lies,
+        misstated_share=under_faults_of.misstated_share,
         until_broken=plant is not CONTROL,
         liveness_seconds=CONTROL_SECONDS if plant is CONTROL else LIVENESS_SECONDS,
         launch=launched_with(plant, under_faults_of),
