@@ -79,7 +79,7 @@ class Orders:
 
     rng: Random
     run: str = "chaos"
-    # So many payments more ask their offramp for a false amount.
+    # So many payments more ask their onramp or offramp for a false amount.
     misstated_share: float = 0.0
     _count: int = field(default=0, init=False)
 
