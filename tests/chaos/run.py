@@ -62,6 +62,8 @@ class Options:
     actions_min: int = 0
     # So many payments more ask their offramp for a false amount.
     misstated_share: float = 0.0
+    # Whether offers expire within seconds for sure, and not only where the seed says so.
+    short_quotes: bool = False
     # Ends with the first audit that finds something broken.
     until_broken: bool = False
     # Ends with the first audit, whatever it finds.
@@ -141,7 +143,9 @@ async def _everything(
         proxied=topology.proxied,
         launch=options.launch,
         settings=plan.settings,
-        corridors_dir=corridors.write(folder / "corridors", short=plan.has_short_quotes),
+        corridors_dir=corridors.write(
+            folder / "corridors", short=plan.has_short_quotes or options.short_quotes
+        ),
         rng=random.Random(f"proxies {seed}"),
     )
     history = History(folder)

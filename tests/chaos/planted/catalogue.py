@@ -87,6 +87,7 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I3", "I4", "I9", "I10", "I16"}),
         alter=writing.no_fencing,
         faults=WORKER_STALLS,
+        short_quotes=True,
     ),
     Plant(
         number=7,
@@ -254,5 +255,6 @@ def _together(name: str, plants: Sequence[Plant]) -> Plant:
         faults={k: v for plant in plants for k, v in plant.faults.items()},
         lies={k: v for plant in plants for k, v in plant.lies.items()},
         misstated_share=max(plant.misstated_share for plant in plants),
+        short_quotes=any(plant.short_quotes for plant in plants),
         recording_share=max(plant.recording_share for plant in plants),
     )

@@ -93,6 +93,8 @@ class Plant:
     lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # Of the payments: the share of which a provider states another amount than it has moved.
     misstated_share: float = 0.0
+    # Whether offers expire within seconds, so that a payment ends while a worker stands still.
+    short_quotes: bool = False
     # Of the answers that a worker has in its hand: the share before which it stops when armed.
     recording_share: float = 0.1
 

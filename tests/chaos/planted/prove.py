@@ -99,7 +99,7 @@ def control(name: str, how: Hunt) -> Proof:
 
 
 def _profile(plant: Plant) -> str:
-    lies = (sorted(plant.lies), plant.misstated_share)
+    lies = (sorted(plant.lies), plant.misstated_share, plant.short_quotes)
     return repr((sorted(plant.faults.items()), lies, plant.recording_share))
 
 
@@ -113,6 +113,7 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         certain=under_faults_of.faults,
         lies=under_faults_of.lies,
         misstated_share=under_faults_of.misstated_share,
+        short_quotes=under_faults_of.short_quotes,
         until_broken=plant is not CONTROL,
         liveness_seconds=CONTROL_SECONDS if plant is CONTROL else LIVENESS_SECONDS,
         launch=launched_with(plant, under_faults_of),
