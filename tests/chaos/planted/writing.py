@@ -15,11 +15,12 @@ from services.payments.base.columns import typed
 from services.payments.base.convert import encode_payment
 from services.payments.base.idempotency import IdempotencyKey, StoredAnswer
 from services.payments.engine import worker
-from services.payments.engine.decisions.facts import Work
+from services.payments.engine.decisions import decider
+from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.store import work, writing
 from services.payments.engine.store.work import PostgresWorkTransaction
 from services.payments.mesh import providers
-from services.payments.model.attempt import Answer, Attempt, AttemptState
+from services.payments.model.attempt import AttemptState
 from services.payments.orders.store import payments
 from services.payments.webhooks_out.store import outbox_writer
 from services.shared import db
@@ -119,10 +120,15 @@ def nothing_on_suspense(patches: Patches) -> None:
     """Money that a provider moved and no payment counts is recorded nowhere, so that our own
     audit finds nothing missing."""
 
-    def moved_after(_: Attempt, __: AttemptState, ___: Answer) -> None:
-        return None
+    def with_suspense(work: Work, change: Change) -> Change:
+        attempt = change.attempt
+        if attempt is None or attempt.state is not AttemptState.UNKNOWN:
+            return original(work, change)
+        return replace(change, attempt=replace(attempt, moved=None))
 
-    patches.put(Attempt, "_moved_after", moved_after)
+    original: Callable[[Work, Change], Change] = patches.put(
+        decider, "with_suspense", with_suspense
+    )
 
 
 def local_clock(patches: Patches) -> None:
