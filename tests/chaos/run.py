@@ -127,27 +127,16 @@ async def _everything(
     options: Options, result: Result, say: Callable[[str], None]
 ) -> AsyncIterator[_Run]:
     """The mesh, its clients and its merchant, for the length of a block."""
-    seed, folder, topology = options.seed, options.folder, options.topology
+    seed, folder = options.seed, options.folder
     plan = schedule.make(
         seed,
         options.minutes * 60,
-        topology,
+        options.topology,
         options.intensity,
         options.certain,
         lies_in_addition=options.lies,
     )
-    mesh = _kind_of_mesh(options)(
-        data_dir=folder / "mesh",
-        payments=topology.payments,
-        workers=topology.workers,
-        proxied=topology.proxied,
-        launch=options.launch,
-        settings=plan.settings,
-        corridors_dir=corridors.write(
-            folder / "corridors", short=plan.has_short_quotes or options.short_quotes
-        ),
-        rng=random.Random(f"proxies {seed}"),
-    )
+    mesh = _mesh(options, plan)
     history = History(folder)
     async with Receiver(folder, random.Random(f"receiver {seed}")) as receiver, mesh:
         driver = Driver(
@@ -175,6 +164,21 @@ async def _everything(
             say=say,
         )
     history.close()
+
+
+def _mesh(options: Options, plan: schedule.Schedule) -> ChaosMesh:
+    folder, topology = options.folder, options.topology
+    has_short_quotes = plan.has_short_quotes or options.short_quotes
+    return _kind_of_mesh(options)(
+        data_dir=folder / "mesh",
+        payments=topology.payments,
+        workers=topology.workers,
+        proxied=topology.proxied,
+        launch=options.launch,
+        settings=plan.settings,
+        corridors_dir=corridors.write(folder / "corridors", short=has_short_quotes),
+        rng=random.Random(f"proxies {options.seed}"),
+    )
 
 
 def _kind_of_mesh(options: Options) -> Callable[..., ChaosMesh]:
