@@ -35,8 +35,9 @@ UNAVAILABLE = "provider_unavailable"
 TOO_LATE = "send_too_late"
 CAPPED = "rate_capped"
 _CAPPED_WHY = "our limits for the provider are used up, or it has asked to be left alone"
-# While nothing is sent, look-ups go on; but many at once must not keep a provider down.
-PROBES_MAX = 4
+# While nothing is sent, look-ups go on; but many at once must not keep a provider down. The others
+# wait so long for their turn: a payment with more attempts than that is asked about as a whole.
+PROBES_MAX, PROBE_WAIT_SECONDS = 4, 1.0
 # So many operations that failed are kept to be looked up.
 FAULTY_MAX = 64
 
@@ -93,7 +94,7 @@ class Guard:
         self._admission = admission(gate, breaker)
         self._breaker = breaker
         self._gate = gate
-        self._asking = 0
+        self._probes = asyncio.Semaphore(PROBES_MAX)
         self._looking = False
         # Of these one is looked up when a pause is over; the answer is worth having anyway.
         self._faulty: dict[str, Operation] = {}
@@ -157,17 +158,25 @@ class Guard:
             self._log("breaker_opened" if is_open else "breaker_closed")
 
     async def _ask(self, operation: Operation, deadline: Deadline) -> OperationResult:
-        if self._breaker.state is not State.CLOSED and self._asking >= PROBES_MAX:
-            return unknown(operation.key, UNAVAILABLE, "the provider is down; ask later")
-        self._asking += 1
+        if self._breaker.state is State.CLOSED:
+            return await self._looked_up(operation, deadline)
+        wait_seconds = min(PROBE_WAIT_SECONDS, deadline.patience_ends - time.monotonic())
         try:
-            async with self._gate.enter(deadline.patience_ends - time.monotonic()) as entered:
-                if not entered:
-                    wait = self._shut
-                    return unknown(operation.key, CAPPED, _CAPPED_WHY, retry_after_seconds=wait)
-                result = await _answered(self._provider.look_up, operation, deadline.ends)
+            async with asyncio.timeout(wait_seconds):
+                await self._probes.acquire()
+        except TimeoutError:
+            return unknown(operation.key, UNAVAILABLE, "the provider is down; ask later")
+        try:
+            return await self._looked_up(operation, deadline)
         finally:
-            self._asking -= 1
+            self._probes.release()
+
+    async def _looked_up(self, operation: Operation, deadline: Deadline) -> OperationResult:
+        async with self._gate.enter(deadline.patience_ends - time.monotonic()) as entered:
+            if not entered:
+                wait = self._shut
+                return unknown(operation.key, CAPPED, _CAPPED_WHY, retry_after_seconds=wait)
+            result = await _answered(self._provider.look_up, operation, deadline.ends)
         self._leave_alone(result)
         self._breaker.learn(operation.key, fault=_is_fault(result))
         return result
