@@ -30,6 +30,21 @@ async def _attempts(engine: AsyncEngine) -> list[tuple[str, str, str]]:
         return [(row.provider, row.key, row.provider_reference) for row in rows]
 
 
+async def _set(engine: AsyncEngine, change: str) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(f"UPDATE database_mark SET {change}"))
+
+
+async def _met(standing: Standing, mark: Mark) -> None:
+    """A new connection reads this mark, while the process itself looks."""
+
+    def read_slowly() -> Mark:
+        await_only(standing.look())
+        return mark
+
+    await greenlet_spawn(standing.meet, read_slowly)
+
+
 def _refuses(standing: Standing) -> bool:
     try:
         standing.refuse()
@@ -234,11 +249,7 @@ async def test_a_mark_that_grew_while_a_new_connection_read_it_has_not_gone_back
     standing = await begun(engine, Lists())
     before = await PostgresMarks(engine).read()
 
-    def read_slowly() -> Mark:
-        await_only(standing.look())
-        return before
-
-    await greenlet_spawn(standing.meet, read_slowly)
+    await _met(standing, before)
 
     assert not _refuses(standing)
     # The same number is smaller than what the process knew before the next connection.
@@ -252,16 +263,11 @@ async def test_a_mark_that_was_accepted_while_a_new_connection_read_it_has_not_g
     standing, marks = await begun(engine, Lists()), PostgresMarks(engine)
     for _ in range(5):
         await standing.look()
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE database_mark SET mark = 2"))
+    await _set(engine, "mark = 2")
     await marks.accept(accepted_by="ada", reason="a drill")
     accepted = await marks.read()
 
-    def read_slowly() -> Mark:
-        await_only(standing.look())
-        return accepted
-
-    await greenlet_spawn(standing.meet, read_slowly)
+    await _met(standing, accepted)
 
     assert not _refuses(standing)
 
@@ -326,11 +332,6 @@ async def test_an_accepted_database_is_older_again_where_more_has_happened(
 
     assert not _refuses(standing)
     assert _refuses(later)
-
-
-async def _set(engine: AsyncEngine, change: str) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text(f"UPDATE database_mark SET {change}"))
 
 
 async def test_a_process_starts_while_nobody_can_say_what_there_is_and_sends_nothing(
