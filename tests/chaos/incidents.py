@@ -35,7 +35,8 @@ class Scene:
     merchant: aiohttp.ClientSession
     operators: aiohttp.ClientSession
     simulator: aiohttp.ClientSession
-    owner: asyncpg.Connection
+    # Incidents that go on at the same time must not share one connection.
+    owner: asyncpg.Pool
     # The merchant's server.
     receiver: Receiver
 
@@ -168,15 +169,15 @@ async def _hold_is_forgotten(scene: Scene) -> End:
     return end
 
 
-async def _two_hours_earlier(owner: asyncpg.Connection, payment_id: UUID | None) -> None:
-    async with owner.transaction():
-        await owner.execute("ALTER TABLE payment_events DISABLE TRIGGER USER")
-        await owner.execute(
+async def _two_hours_earlier(owner: asyncpg.Pool, payment_id: UUID | None) -> None:
+    async with owner.acquire() as connection, connection.transaction():
+        await connection.execute("ALTER TABLE payment_events DISABLE TRIGGER USER")
+        await connection.execute(
             "UPDATE payment_events SET occurred_at = occurred_at - interval '2 hours' "
             "WHERE payment_id = $1",
             payment_id,
         )
-        await owner.execute("ALTER TABLE payment_events ENABLE TRIGGER USER")
+        await connection.execute("ALTER TABLE payment_events ENABLE TRIGGER USER")
 
 
 async def _rate_is_too_old(scene: Scene) -> End:
@@ -319,7 +320,6 @@ async def opened_scene(folder: Path) -> AsyncIterator[Scene]:
         aiohttp.ClientSession(mesh.rest_url) as merchant,
         aiohttp.ClientSession(mesh.plan.urls["operators"]) as operators,
         aiohttp.ClientSession(mesh.simulator_url) as simulator,
+        asyncpg.create_pool(mesh.owner_url, min_size=1) as owner,
     ):
-        owner = await asyncpg.connect(mesh.owner_url)
         yield Scene(mesh, corridors, merchant, operators, simulator, owner, receiver)
-        await owner.close()
