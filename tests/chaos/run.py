@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,7 @@ from services.providers.simulator.catalogue import APIS
 from services.shared.well_known import SANDBOX_OPERATORS
 from tests.chaos import books, checker, corridors, schedule, watch
 from tests.chaos.checker.promises import i1
+from tests.chaos.conditions import Conditions
 from tests.chaos.digests import digests
 from tests.chaos.driver import Driver
 from tests.chaos.failover.losses import Losses
@@ -54,16 +55,9 @@ class Options:
     rate_per_second: float = 8.0
     # Multiplies the rates of all faults, for a run that is short.
     intensity: float = 1.0
-    # Rates of faults that are not drawn, in two minutes.
-    certain: Mapping[str, float] = field(default_factory=dict)
-    # The modes that offramps have in addition, from the start to the healing.
-    lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=Conditions)
     # The load goes on for so many actions, also where they take longer than the faults.
     actions_min: int = 0
-    # So many payments more ask their offramp for a false amount.
-    misstated_share: float = 0.0
-    # Whether offers expire within seconds for sure, and not only where the seed says so.
-    short_quotes: bool = False
     # Ends with the first audit that finds something broken.
     until_broken: bool = False
     # Ends with the first audit, whatever it finds.
@@ -133,8 +127,8 @@ async def _everything(
         options.minutes * 60,
         options.topology,
         options.intensity,
-        options.certain,
-        lies_in_addition=options.lies,
+        options.conditions.faults,
+        lies_in_addition=options.conditions.lies,
     )
     mesh = _mesh(options, plan)
     history = History(folder)
@@ -149,7 +143,7 @@ async def _everything(
             operators_url=mesh.plan.urls["operators"],
             operators=SANDBOX_OPERATORS,
             simulator_url=mesh.simulator_url,
-            misstated_share=options.misstated_share,
+            misstated_share=options.conditions.misstated_share,
             actions_min=options.actions_min,
         )
         yield _Run(
@@ -168,7 +162,7 @@ async def _everything(
 
 def _mesh(options: Options, plan: schedule.Schedule) -> ChaosMesh:
     folder, topology = options.folder, options.topology
-    has_short_quotes = plan.has_short_quotes or options.short_quotes
+    has_short_quotes = plan.has_short_quotes or options.conditions.short_quotes
     return _kind_of_mesh(options)(
         data_dir=folder / "mesh",
         payments=topology.payments,

@@ -4,6 +4,7 @@ All of them, each in a mesh of its own: ./caravel chaos --planted."""
 from pathlib import Path
 
 from tests.chaos import result
+from tests.chaos.conditions import Conditions
 from tests.chaos.planted.catalogue import by_name
 from tests.chaos.planted.process import launched_with
 from tests.chaos.run import Options, run
@@ -14,7 +15,7 @@ QUICK = ("keys_not_unique", "delivered_before_sent", "trusted_amount", "empty_se
 
 # On a slow machine they take longer. Of so many about seven have an empty secret.
 ACTIONS_MIN = 480
-MISSTATED_SHARE = 0.2
+CONDITIONS = Conditions(misstated_share=0.2)
 
 
 async def test_bugs_that_are_put_in_are_found_each_by_its_own_invariant(tmp_path: Path) -> None:
@@ -25,11 +26,11 @@ async def test_bugs_that_are_put_in_are_found_each_by_its_own_invariant(tmp_path
         rate_per_second=16,
         intensity=0,
         actions_min=ACTIONS_MIN,
-        misstated_share=MISSTATED_SHARE,
+        conditions=CONDITIONS,
         until_broken=True,
         # Payments that the bugs leave open need not end.
         liveness_seconds=5,
-        launch=launched_with(by_name("+".join(QUICK))),
+        launch=launched_with(by_name("+".join(QUICK)), CONDITIONS),
     )
 
     found = await run(options, lambda _: None)

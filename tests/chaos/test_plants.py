@@ -37,6 +37,7 @@ from services.shared import db
 from services.shared.clock import SystemClock
 from services.shared.deployment import Deployment
 from services.shared.money import Money
+from tests.chaos.conditions import Conditions
 from tests.chaos.planted import writing as planted_writing
 from tests.chaos.planted.catalogue import PLANTS, by_name
 from tests.chaos.planted.plant import Patches, StatementChanged
@@ -155,7 +156,7 @@ def test_7_a_database_that_forgets_is_started_and_accepted(plant: Plant) -> None
     plant("synchronous_commit_off")
     assert len(db.DURABILITY) == 0
     spec = Spec(name="postgresql", command=("postgres",), environment={}, healthy=None)
-    changed = launched_with(by_name("7"))(spec)
+    changed = launched_with(by_name("7"), Conditions())(spec)
     assert changed.command == ("postgres", "-c", "synchronous_commit=off")
 
 
@@ -362,7 +363,7 @@ def test_only_the_processes_that_a_bug_is_in_are_started_with_it() -> None:
     def started(name: str, bug: str, module: str) -> str:
         command = ("python", "-P", "-m", module)
         spec = Spec(name=name, command=command, environment={}, healthy=None)
-        return " ".join(launched_with(by_name(bug))(spec).command[3:])
+        return " ".join(launched_with(by_name(bug), Conditions())(spec).command[3:])
 
     assert started("fees", "9", "services.fees") == "services.fees"
     assert started("worker-2", "9", "services.payments.worker") == (

@@ -4,6 +4,7 @@ near it, and which invariants must notice it."""
 from collections.abc import Sequence
 
 from tests.chaos import schedule
+from tests.chaos.conditions import Conditions
 from tests.chaos.planted import refunding, sending, webhooks, writing
 from tests.chaos.planted.plant import Patches, Plant
 
@@ -69,7 +70,7 @@ PLANTS: Sequence[Plant] = (
         words="A webhook is answered with 2xx first and kept afterwards.",
         expected=frozenset({"IW"}),
         alter=webhooks.answered_before_kept,
-        faults={"kill_postgresql": 5.0, **PAYMENTS_KILLS},
+        conditions=Conditions(faults={"kill_postgresql": 5.0, **PAYMENTS_KILLS}),
     ),
     Plant(
         number=5,
@@ -77,8 +78,7 @@ PLANTS: Sequence[Plant] = (
         words="A payment is written without asking for its version or its lease, nor its history.",
         expected=frozenset({"I3", "I4", "I6", "I7", "I8", "I9", "I10", "I16"}),
         alter=writing.unguarded_write,
-        faults=WORKER_STALLS,
-        recording_share=1.0,
+        conditions=Conditions(faults=WORKER_STALLS, recording_share=1.0),
     ),
     Plant(
         number=6,
@@ -86,8 +86,7 @@ PLANTS: Sequence[Plant] = (
         words="A worker marks, sends and writes also when its lease is long over.",
         expected=frozenset({"I3", "I4", "I9", "I10", "I16"}),
         alter=writing.no_fencing,
-        faults=WORKER_STALLS,
-        short_quotes=True,
+        conditions=Conditions(faults=WORKER_STALLS, short_quotes=True),
     ),
     Plant(
         number=7,
@@ -98,7 +97,7 @@ PLANTS: Sequence[Plant] = (
         ),
         alter=writing.unsafe_durability_accepted,
         server={"synchronous_commit": "off"},
-        faults={"kill_postgresql": 8.0, "kill_session": 4.0},
+        conditions=Conditions(faults={"kill_postgresql": 8.0, "kill_session": 4.0}),
     ),
     Plant(
         number=8,
@@ -121,7 +120,7 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I15"}),
         shown_by="never due again",
         alter=writing.job_deleted_at_claim,
-        faults=WORKER_KILLS,
+        conditions=Conditions(faults=WORKER_KILLS),
     ),
     Plant(
         number=11,
@@ -137,8 +136,7 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I4", "I9"}),
         alter=refunding.refund_beside_unknown_payout,
         # Merchants must reach us while a payout is unknown.
-        faults=CALM_API,
-        lies=LOST_PAYOUTS,
+        conditions=Conditions(faults=CALM_API, lies=LOST_PAYOUTS),
     ),
     Plant(
         number=13,
@@ -193,7 +191,7 @@ PLANTS: Sequence[Plant] = (
         shown_by="amount_mismatch",
         alter=writing.nothing_on_suspense,
         # Operators state the outcome of some, which puts their money on the accounts.
-        misstated_share=0.2,
+        conditions=Conditions(misstated_share=0.2),
     ),
     Plant(
         number=20,
@@ -201,7 +199,7 @@ PLANTS: Sequence[Plant] = (
         words="A balance that is empty for a moment gives every payer the money back.",
         expected=frozenset({"I23"}),
         alter=sending.no_patience,
-        faults={"no_balance": 8.0},
+        conditions=Conditions(faults={"no_balance": 8.0}),
     ),
     Plant(
         number=21,
@@ -225,8 +223,7 @@ PLANTS: Sequence[Plant] = (
         expected=frozenset({"I4", "I9", "I16"}),
         alter=sending.failure_stated_early,
         # Operators must reach us while a payout is unknown.
-        faults=CALM_API,
-        lies=LATE_PAYOUTS,
+        conditions=Conditions(faults=CALM_API, lies=LATE_PAYOUTS),
     ),
 )
 
@@ -252,9 +249,5 @@ def _together(name: str, plants: Sequence[Plant]) -> Plant:
         alter=alter,
         statements=tuple(line for plant in plants for line in plant.statements),
         server={k: v for plant in plants for k, v in plant.server.items()},
-        faults={k: v for plant in plants for k, v in plant.faults.items()},
-        lies={k: v for plant in plants for k, v in plant.lies.items()},
-        misstated_share=max(plant.misstated_share for plant in plants),
-        short_quotes=any(plant.short_quotes for plant in plants),
-        recording_share=max(plant.recording_share for plant in plants),
+        conditions=Conditions.together([plant.conditions for plant in plants]),
     )

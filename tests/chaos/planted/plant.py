@@ -9,6 +9,7 @@ from typing import Any, Self
 from sqlalchemy import text
 
 from services.shared.db import HotStatement
+from tests.chaos.conditions import Conditions
 from tests.chaos.result import Violation
 
 # Which process of the mesh a bug is in: "worker-2".
@@ -87,16 +88,8 @@ class Plant:
     statements: tuple[str, ...] = ()
     # Settings that PostgreSQL is started with.
     server: Mapping[str, str] = field(default_factory=dict)
-    # Faults that a run must have to come near it, in two minutes; all others are drawn as ever.
-    faults: Mapping[str, float] = field(default_factory=dict)
-    # The modes that offramps have all the time besides the drawn ones.
-    lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    # Of the payments: the share of which a provider states another amount than it has moved.
-    misstated_share: float = 0.0
-    # Whether offers expire within seconds, so that a payment ends while a worker stands still.
-    short_quotes: bool = False
-    # Of the answers that a worker has in its hand: the share before which it stops when armed.
-    recording_share: float = 0.1
+    # The conditions that a run must have to come near it.
+    conditions: Conditions = field(default_factory=Conditions)
 
     def explains(self, violation: Violation) -> bool:
         """Whether it is what the bug must break."""

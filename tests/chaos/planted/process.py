@@ -12,6 +12,7 @@ from dataclasses import replace
 import asyncpg
 
 from deploy.local.process.child import Spec
+from tests.chaos.conditions import Conditions
 from tests.chaos.planted.catalogue import by_name
 from tests.chaos.planted.plant import MEMBER_VARIABLE, Patches, Plant
 from tests.chaos.planted.stalls import stop_when_signalled
@@ -24,9 +25,8 @@ ALTERED = ("services.payments", WORKER, "services.providers")
 MODULE_AT = 3
 
 
-def launched_with(plant: Plant, under_faults_of: Plant | None = None) -> Callable[[Spec], Spec]:
-    """The launch of a mesh that has the bug, whose workers stop where that one's faults say."""
-    share = str((under_faults_of or plant).recording_share)
+def launched_with(plant: Plant, conditions: Conditions) -> Callable[[Spec], Spec]:
+    """The launch of a mesh that has the bug, whose workers stop where the conditions say."""
 
     def launch(spec: Spec) -> Spec:
         if spec.name == "postgresql":
@@ -43,7 +43,7 @@ def launched_with(plant: Plant, under_faults_of: Plant | None = None) -> Callabl
             environment={
                 **spec.environment,
                 MEMBER_VARIABLE: spec.name,
-                SHARE_VARIABLE: share,
+                SHARE_VARIABLE: str(conditions.recording_share),
             },
         )
 

@@ -58,7 +58,7 @@ def prove(plants: Sequence[Plant], how: Hunt, say: Callable[[str], None]) -> boo
     for proof in side_by_side(hunt, [plant.name for plant in plants], how, how.at_once):
         say(_line(proof))
         proofs.append(proof)
-    profiles = {_profile(plant): plant.name for plant in reversed(plants)}
+    profiles = {repr(plant.conditions): plant.name for plant in reversed(plants)}
     for proof in side_by_side(control, list(reversed(profiles.values())), how, how.at_once):
         say(_control_line(proof))
         controls.append(proof)
@@ -98,11 +98,6 @@ def control(name: str, how: Hunt) -> Proof:
     )
 
 
-def _profile(plant: Plant) -> str:
-    lies = (sorted(plant.lies), plant.misstated_share, plant.short_quotes)
-    return repr((sorted(plant.faults.items()), lies, plant.recording_share))
-
-
 def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
     folder = how.folder / f"{under_faults_of.name}-{plant.number}" / str(seed)
     options = Options(
@@ -110,13 +105,10 @@ def _run(plant: Plant, under_faults_of: Plant, seed: int, how: Hunt) -> Result:
         minutes=how.minutes,
         folder=folder,
         intensity=how.intensity,
-        certain=under_faults_of.faults,
-        lies=under_faults_of.lies,
-        misstated_share=under_faults_of.misstated_share,
-        short_quotes=under_faults_of.short_quotes,
+        conditions=under_faults_of.conditions,
         until_broken=plant is not CONTROL,
         liveness_seconds=CONTROL_SECONDS if plant is CONTROL else LIVENESS_SECONDS,
-        launch=launched_with(plant, under_faults_of),
+        launch=launched_with(plant, under_faults_of.conditions),
     )
     try:
         result = asyncio.run(run(options, _silent))
