@@ -141,7 +141,7 @@ async def test_of_an_approval_and_a_withdrawal_at_once_one_counts(rounds: int, p
         return_exceptions=True,
     )
 
-    assert sum(not isinstance(end, Exception) for end in ends) == 1
+    assert sum(not isinstance(end, Exception) for end in ends) == 1, ends
     state = await pair.state(proposal)
     assert state in {"APPROVED", "WITHDRAWN", "REFUSED"}
     assert len(await pair.overrides()) == (state == "APPROVED")
