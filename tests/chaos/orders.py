@@ -108,7 +108,7 @@ class Orders:
             body["payer"] = "PRESENT"
             if rng.random() < 0.6:
                 body["payment_method"] = ASKS_PAYER
-                words.insert(1, rng.choice(PAYERS))
+                words.append(rng.choice(PAYERS))
         body["reference"] = " ".join(words)[:140]
         return body
 

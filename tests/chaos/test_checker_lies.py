@@ -1,5 +1,7 @@
 """The checker checked, on the lies that may have struck an operation."""
 
+from dataclasses import replace
+
 from tests.chaos.checker.evidence import chance
 from tests.chaos.worlds import broken, story
 
@@ -17,3 +19,13 @@ def test_i20_a_lie_strikes_a_transfer_that_was_never_funded_by_its_id() -> None:
     assert "I20" not in broken(world.facts(nemesis=lied))
     life.effect(attempt, "payout_accepted", named=attempt.provider_reference)
     assert "I20" in broken(world.facts(nemesis=lied))
+
+
+def test_i20_a_word_that_the_offramp_has_cut_off_is_no_lie_of_its_own() -> None:
+    world, life = story(reference="sim:payer_authenticates=4 sim:amount-1@local_wallet")
+    life.completed()
+    whole = broken(world.facts())
+    world.book[:] = [replace(line, reference=line.reference[:35]) for line in world.book]
+
+    assert whole == {"I20"}
+    assert broken(world.facts()) == set()

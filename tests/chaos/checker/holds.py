@@ -2,7 +2,7 @@
 must lead to one did."""
 
 from tests.chaos.checker.evidence import Case, Facts
-from tests.chaos.checker.lies import AMOUNT_LIES, ONRAMP, anywhere, asked_for
+from tests.chaos.checker.lies import AMOUNT_LIES, ONRAMP, anywhere, asked_for, read_by
 from tests.chaos.checker.money import FUNDED, UNPAID, payouts, successes_received
 from tests.chaos.checker.report import Finding
 
@@ -85,7 +85,7 @@ def _nothing_hidden(found: Finding, case: Case) -> None:
         passed = case.payment.state in FUNDED
         found.expect(not passed, f"{case.id}: the onramp lied about the amount, and was believed")
     if not resolved and case.payment.state == "COMPLETED":
-        lied = AMOUNT_LIES & asked_for(case, case.payment.offramp)
+        lied = AMOUNT_LIES & read_by(case, case.payment.offramp)
         found.expect(not lied, f"{case.id}: the offramp lied about the amount, and was believed")
     last = [line.effect for line in case.of("refund_succeeded", "refund_failed")][-1:]
     found.expect(last != ["refund_failed"], f"{case.id}: a refund failed, and nobody was called")

@@ -27,10 +27,20 @@ MAGIC = {
 
 def asked_for(case: Case, provider: str) -> frozenset[str]:
     """The modes that the payment itself asks a provider for."""
-    found = (_WORD.fullmatch(word) for word in case.payment.reference.split())
-    words = {m[1] for m in found if m and m[2] in (None, provider)}
+    words = _modes(case.payment.reference, provider)
     magic = MAGIC.get(case.payment.amount_minor) if provider == ONRAMP else None
-    return frozenset(words | {magic} if magic else words)
+    return words | {magic} if magic else words
+
+
+def read_by(case: Case, provider: str) -> frozenset[str]:
+    """The modes in the references that the provider has on record: Wise's are cut off."""
+    references = {line.reference for line in case.lines if line.provider == provider}
+    return frozenset[str]().union(*(_modes(text, provider) for text in references))
+
+
+def _modes(reference: str, provider: str) -> frozenset[str]:
+    found = (_WORD.fullmatch(word) for word in reference.split())
+    return frozenset(m[1] for m in found if m and m[2] in (None, provider))
 
 
 def possible(facts: Facts, case: Case, provider: str, key: str) -> frozenset[str]:
