@@ -46,12 +46,18 @@ def _modes(reference: str, provider: str) -> frozenset[str]:
 def possible(facts: Facts, case: Case, provider: str, key: str) -> frozenset[str]:
     """The modes that may have struck one of the payment's operations."""
     struck = asked_for(case, provider) | facts.modes_that_struck(provider, key)
-    attempt = case.attempt(key)
-    named = attempt.provider_reference if attempt else ""
     # The simulator knows no key of an id that is not in its book: a transfer that was never funded.
-    if named and (provider, named) not in facts.ids:
-        struck |= facts.modes_that_struck(provider, named)
-    return struck
+    unfunded = (named for named in _ids(case, key) if (provider, named) not in facts.ids)
+    return struck.union(*(facts.modes_that_struck(provider, named) for named in unfunded))
+
+
+def _ids(case: Case, key: str) -> frozenset[str]:
+    """The provider's ids of an operation; one that is said after its attempt has failed is in an
+    event alone."""
+    attempt = case.attempt(key)
+    said = (e.evidence for e in case.events if e.evidence.get("key") == key)
+    ids = [one.get("provider_reference", "") for one in said]
+    return frozenset(filter(None, [attempt.provider_reference if attempt else "", *ids]))
 
 
 def anywhere(facts: Facts, case: Case) -> frozenset[str]:
