@@ -1,7 +1,7 @@
 """The table of routes: every kind of field that a contract may have, held by the script itself."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +179,8 @@ async def post(gateway: Gateway, body: str) -> tuple[int, Any]:
         return response.status, await response.json()
 
 
-def cases(texts: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
-    return ((name, text) for name, listed in texts.items() for text in listed)
+def cases(texts: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(name, text) for name, listed in texts.items() for text in listed]
 
 
 @pytest.mark.parametrize(("name", "text"), cases(TAKEN))

@@ -217,7 +217,7 @@ def _to_come() -> Iterator[tuple[Step, State]]:
         yield Step.PAYOUT, state
 
 
-@pytest.mark.parametrize(("step", "state"), _to_come())
+@pytest.mark.parametrize(("step", "state"), list(_to_come()))
 def test_a_success_of_an_attempt_that_may_be_to_come_waits_for_it(step: Step, state: State) -> None:
     payment = make_payment(state=state)
     reported = _event(make_attempt(payment, step, AttemptState.SENT), Outcome.SUCCEEDED)
