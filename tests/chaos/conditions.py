@@ -13,7 +13,7 @@ class Conditions:
     faults: Mapping[str, float] = field(default_factory=dict)
     # The modes that offramps have in addition, from the start to the healing.
     lies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    # Of the payments: the share that asks its offramp for a false amount in addition.
+    # Of the payments: the share that asks its onramp or offramp for a false amount in addition.
     misstated_share: float = 0.0
     # Whether offers expire within seconds, so that a payment ends while a worker stands still.
     short_quotes: bool = False
