@@ -13,7 +13,10 @@ NEVER_KNOWN = AMOUNT_LIES | frozenset(
 # Modes any of which may lead to a hold for this reason.
 CAUSES = {
     "amount_mismatch": AMOUNT_LIES,
-    "provider_contradicts_itself": frozenset({"amnesia", "lookup_lag", "eventual_list"}),
+    # A transfer that nobody has funded counts as absent once its status has a known name again.
+    "provider_contradicts_itself": frozenset(
+        {"amnesia", "lookup_lag", "eventual_list", "unknown_status"}
+    ),
     "outcome_unknown": NEVER_KNOWN,
     "payout_unconfirmed": NEVER_KNOWN,
     "unknown_status": frozenset({"unknown_status"}),
