@@ -65,6 +65,8 @@ PAYER = {"payer": "PRESENT", "payment_method": "pm_card_threeDSecure2Required"}
 # The steps of a payment whose first recipient the simulator cannot pay; at the deadline its
 # merchant has done nothing.
 WITH_REFUSED_RECIPIENT = ("correct", "correction", "deadline", "refusal")
+# The steps of a payment whose recipient is refused by its first offramp alone.
+REFUSED_AT_ONE_OFFRAMP = ("force",)
 # A refund's points have names of their own in the table.
 REFUND_NAMES = {"W1": "R1", "W2": "R2", "W3": "R3", "W4": "R4", "W5": "R5"}
 
@@ -143,6 +145,15 @@ def reference_of(case: Case) -> str:
 def outcome_of(case: Case) -> Outcome:
     """The end that the case must reach, whatever happened on the way."""
     return replace(ENDS.get(case.step, PAID), repeats=case.point == "O1")
+
+
+def preempted_outcome_of(case: Case) -> Outcome:
+    """The same of a payment that came past the case's point another way: no message need come
+    again, and where one offramp alone refuses the recipient, another one may have been asked."""
+    outcome, effects = outcome_of(case), dict(outcome_of(case).effects)
+    if case.step in REFUSED_AT_ONE_OFFRAMP:
+        del effects["payout_failed"]
+    return replace(outcome, effects=effects, repeats=False)
 
 
 def shown_point(case: Case) -> str:

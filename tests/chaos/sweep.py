@@ -31,6 +31,7 @@ from tests.chaos.cases import (
     WITH_REFUSED_RECIPIENT,
     every_case,
     outcome_of,
+    preempted_outcome_of,
     reference_of,
     shown_point,
 )
@@ -259,10 +260,8 @@ class Sweep:
             return await ask(session, self._failpoints, case, ANSWER_SECONDS)
 
     def _result(self, case: Case, books: Books, fired: set[str], replayed: str) -> CaseResult:
-        reference, expected = reference_of(case), outcome_of(case)
-        is_preempted = case in self._preempted
-        if is_preempted:
-            expected = replace(expected, repeats=False)
+        reference, is_preempted = reference_of(case), case in self._preempted
+        expected = preempted_outcome_of(case) if is_preempted else outcome_of(case)
         complaints = list(books.complaints(reference, expected))
         if case.name not in fired and not is_preempted:
             complaints.append("the failpoint never fired")

@@ -11,7 +11,14 @@ from uuid import UUID
 import pytest
 
 from tests.chaos.case_audit import Books
-from tests.chaos.cases import PAID, every_case, reference_of
+from tests.chaos.cases import (
+    FORCED,
+    PAID,
+    every_case,
+    outcome_of,
+    preempted_outcome_of,
+    reference_of,
+)
 from tests.chaos.failpoints import Case, FailpointRaised, Failpoints
 
 CASE = Case("W5", "payout", "raise")
@@ -82,6 +89,20 @@ def test_a_case_that_came_out_well_has_no_complaints() -> None:
 def test_every_mistake_is_reported(damage: Mapping[str, Any], complaint: str) -> None:
     complaints = list(_books(**damage).complaints(REFERENCE, PAID))
     assert any(complaint in one for one in complaints), complaints
+
+
+def test_a_preempted_payment_need_not_have_met_the_offramp_that_refuses() -> None:
+    forced = Case("C2", "force", "exit")
+
+    met, another = outcome_of(forced), preempted_outcome_of(forced)
+
+    assert met == FORCED
+    assert list(_books().complaints(REFERENCE, another)) == []
+    assert list(_books().complaints(REFERENCE, met)) == [
+        "payout_failed 0 times in the simulator's book, not 1"
+    ]
+    doubled = _books(effects={"k1": 1, "k2": 2}).complaints(REFERENCE, another)
+    assert list(doubled) == ["payout_completed 2 times in the simulator's book, not 1"]
 
 
 def _books(
