@@ -37,17 +37,6 @@ def test_i20_such_an_id_may_be_said_after_the_attempt_has_failed() -> None:
     assert "I20" not in broken(world.facts(nemesis=lied))
 
 
-def test_i20_a_status_without_a_name_explains_that_its_transfer_is_denied_later() -> None:
-    world, life = story()
-    life.collected()
-    life.attempt("payout", 1, "UNKNOWN", "wise")
-    life.held("provider_contradicts_itself")
-    lied = [{"provider": "wise", "seed": 7, "modes": {"unknown_status": {"probability": 1}}}]
-
-    assert "I20" in broken(world.facts())
-    assert "I20" not in broken(world.facts(nemesis=lied))
-
-
 def test_i20_a_word_that_the_offramp_has_cut_off_is_no_lie_of_its_own() -> None:
     world, life = story(reference="sim:payer_authenticates=4 sim:amount-1@local_wallet")
     life.completed()

@@ -135,7 +135,7 @@ async def test_a_payout_that_is_sent_again_is_not_funded_again(lab: Lab) -> None
     assert line.asked.count("funding") == 1
 
 
-async def test_an_unfunded_transfer_is_absent_by_its_id_too(lab: Lab) -> None:
+async def test_an_unfunded_transfer_is_absent(lab: Lab) -> None:
     operation = CASE.operation(reference="sim:no_balance")
     adapter = lab.adapters["wise"]
 
@@ -145,6 +145,27 @@ async def test_an_unfunded_transfer_is_absent_by_its_id_too(lab: Lab) -> None:
     assert (refused.outcome, refused.code) == (Outcome.REFUSED, "insufficient_balance")
     assert refused.provider_reference == ""
     assert found.outcome is Outcome.ABSENT
+
+
+async def test_an_unfunded_transfer_whose_id_is_on_record_is_not_denied(lab: Lab) -> None:
+    operation = CASE.operation(reference="sim:no_balance")
+    adapter = lab.adapters["wise"]
+    await send(adapter, operation)
+    transfer_id = await _listed_id(adapter, operation)
+
+    found = await adapter.look_up(replace(operation, provider_reference=transfer_id))
+
+    assert (found.outcome, found.code) == (Outcome.UNKNOWN, "transfer_unfunded")
+    assert found.provider_reference == transfer_id
+
+
+async def _listed_id(adapter: Adapter, operation: Operation) -> str:
+    """The operation's transfer, by Wise's own list."""
+    assert isinstance(adapter, OperationLister)
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    query = OperationQuery(kind=operation.kind, since=since, expected_keys=(operation.key,))
+    listed = await adapter.list_operations(query)
+    return next(one.provider_reference for one in listed.operations if one.key == operation.key)
 
 
 async def test_an_event_about_a_transfer_that_this_process_does_not_know_names_nobody(

@@ -13,10 +13,7 @@ NEVER_KNOWN = AMOUNT_LIES | frozenset(
 # Modes any of which may lead to a hold for this reason.
 CAUSES = {
     "amount_mismatch": AMOUNT_LIES,
-    # A transfer that nobody has funded counts as absent once its status has a known name again.
-    "provider_contradicts_itself": frozenset(
-        {"amnesia", "lookup_lag", "eventual_list", "unknown_status"}
-    ),
+    "provider_contradicts_itself": frozenset({"amnesia", "lookup_lag", "eventual_list"}),
     "outcome_unknown": NEVER_KNOWN,
     "payout_unconfirmed": NEVER_KNOWN,
     "unknown_status": frozenset({"unknown_status"}),

@@ -282,11 +282,14 @@ class Wise:
 
     def _found(self, operation: Operation, transfer: Json) -> OperationResult:
         """The result by the transfer; one that nobody has funded is absent, as nothing has moved
-        and nothing will, until it is sent again."""
+        and nothing will, until it is sent again. Where its id is on record it is UNKNOWN: Wise has
+        it, and denies nothing."""
         result = read_transfer(operation, transfer)
-        if result.outcome is Outcome.PENDING and translate.is_unfunded(transfer):
-            return absent(operation, NAME, "funded transfer")
-        return self._remembered(operation, result)
+        if result.outcome is not Outcome.PENDING or not translate.is_unfunded(transfer):
+            return self._remembered(operation, result)
+        if operation.provider_reference:
+            return replace(result, outcome=Outcome.UNKNOWN, failure=translate.NOT_FUNDED)
+        return absent(operation, NAME, "funded transfer")
 
     def _remembered(self, operation: Operation, result: OperationResult) -> OperationResult:
         if result.outcome in (Outcome.PENDING, Outcome.SUCCEEDED):

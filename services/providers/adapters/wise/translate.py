@@ -41,6 +41,7 @@ REFUSED = (400, 409, 422)
 UNAUTHORIZED = 401
 # A transfer that nobody has paid for: it moves nothing by itself, and never will.
 UNFUNDED = "incoming_payment_waiting"
+NOT_FUNDED = Failure("transfer_unfunded", "the transfer is there, and nobody has funded it")
 # Why a transfer failed.
 FAILURES = {"cancelled": "payout_cancelled", "funds_refunded": PAYOUT_RETURNED}
 # The outcome of a transfer's status; anything else is UNKNOWN.
