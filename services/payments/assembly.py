@@ -19,8 +19,8 @@ from services.payments.base import wake
 from services.payments.base.convert import decode_answer
 from services.payments.base.corridor_versions import PostgresCorridorVersions
 from services.payments.base.database import Opened, opened_database
+from services.payments.base.database_readiness import all_of, opened_readiness
 from services.payments.base.disk import publish_disk
-from services.payments.base.readiness import all_of, opened_readiness
 from services.payments.base.wake import Alarm
 from services.payments.config import (
     DatabaseSettings,

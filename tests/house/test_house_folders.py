@@ -36,6 +36,14 @@ class Tree:
         )
 
     @property
+    def pages(self) -> list[Path]:
+        """The page of each folder, and of each folder inside of one that has a page of its own."""
+        return [
+            *(folder / "README.md" for folder in self.folders),
+            *sorted(self.root.glob("*/*/README.md")),
+        ]
+
+    @property
     def layers(self) -> list[str]:
         """The names of the contract that orders the package, from the top down."""
         contracts = configparser.ConfigParser()
@@ -76,8 +84,8 @@ def test_the_layers_are_what_there_is(tree: Tree) -> None:
 
 @every_tree
 def test_every_folder_has_a_page_that_names_its_modules(tree: Tree) -> None:
-    for folder in tree.folders:
-        page = folder / "README.md"
+    for page in tree.pages:
+        folder = page.parent
         assert page.exists(), at(folder, 1, "say in a README of ten lines what is here")
         text = page.read_text()
         assert len(text.splitlines()) <= README_LINES, at(page, 1, "keep it to ten lines")
@@ -96,4 +104,16 @@ def test_the_page_above_names_every_folder(tree: Tree) -> None:
         at(page, 1, f"name {folder.name}/")
         for folder in tree.folders
         if f"`{folder.name}/`" not in text
+    )
+
+
+def test_the_page_of_the_shared_code_is_its_closed_list() -> None:
+    page = ROOT / "services" / "shared" / "README.md"
+    text = page.read_text()
+    assert len(text.splitlines()) <= README_LINES, at(page, 1, "keep it to ten lines")
+    check(
+        at(page, 1, f"name `{path.name}`")
+        for path in sorted(page.parent.iterdir())
+        if path.name.removesuffix(".py") not in ("__init__", "__pycache__", page.name)
+        and not re.search(rf"`{path.stem}/?`", text)
     )

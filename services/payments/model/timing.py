@@ -1,6 +1,6 @@
-"""How long everything may take, in this one place: deadlines, lags, intervals and back-offs, and
-all that follows from the lease. Whether they fit together is in timing_fit; the usual times of a
-payment's states are in progress."""
+"""How long everything in payments may take, in this one place: deadlines, lags, intervals and
+back-offs, and all that follows from the lease. Whether they fit together is in timing_fit; the
+usual times of a payment's states are in progress."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

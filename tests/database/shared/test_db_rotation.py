@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from services.payments.base import wake
-from services.payments.base.readiness import DatabaseReadiness
+from services.payments.base.database_readiness import DatabaseReadiness
 from services.payments.base.wake import Alarm
 from services.payments.config import DatabaseSettings
 from services.shared.db import connected, open_engine, refuse_unsafe_durability

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from services.payments.base.readiness import TABLES, DatabaseReadiness
+from services.payments.base.database_readiness import TABLES, DatabaseReadiness
 from services.shared.errors import Unavailable
 from tests.conftest import Database
 from tests.polling import until
