@@ -243,6 +243,7 @@ async def assemble(
     ):
         declared = await declared_at_start(providers, config.deployment)
         stores = open_stores(engine, encode_event, decode_answer)
+        payments = PostgresPayments(engine, encode_event, decode_answer)
         checks, trail = (fees, rates, providers), Trail(stores.operations)
         applied = PostgresCorridors(engine)
         corridors = CorridorVersions(held, applied, checks, trail, config.deployment)
@@ -256,7 +257,7 @@ async def assemble(
             rates=wrap(rates),
             providers=wrap(providers),
             declared=declared,
-            store=wrap(PostgresPayments(engine, encode_event, decode_answer)),
+            store=gates.GatedCreations(wrap(payments), recoverable.standing),
             work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_answer)),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),

@@ -104,6 +104,10 @@ class OwnStanding(Protocol):
         """Raises DatabaseOlder where it is."""
         ...
 
+    def refuse_creation(self) -> None:
+        """Raises DatabaseOlder, or Unavailable while an onramp has not said what it has."""
+        ...
+
     async def ask(self) -> None:
         """The same, as a question of readiness."""
         ...

@@ -1,5 +1,5 @@
-"""The refusals of a process whose database is older: its transactions, its calls, and sends to a
-provider that was not compared yet."""
+"""The refusals of a process whose database is older: its transactions and its calls; and, while it
+was not compared with every provider yet, the sends and creations that may repeat what was lost."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -7,7 +7,7 @@ from typing import Any
 
 from services.payments.engine.ports import WorkTransaction
 from services.payments.mesh.ports import ProviderCall, Providers
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.attempt import NOT_COMPARED, Answer, Outcome
 from services.payments.model.payment import Failure
 from services.payments.model.timing import RATE_RETRY
 from services.payments.recovery.course import OwnStanding
@@ -50,9 +50,26 @@ class GatedClaims:
         return await self._inner.claim(*asked, **terms)
 
 
+class GatedCreations:
+    """The port PaymentStore, which creates nothing before every onramp was compared: a lost request
+    that comes again would be charged again. First answers are given all the same."""
+
+    def __init__(self, inner: Any, standing: OwnStanding) -> None:
+        self._inner = inner
+        self._standing = standing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def create(self, new: Sequence[Any]) -> Any:
+        """See PaymentStore.create. Raises DatabaseOlder, Unavailable."""
+        self._standing.refuse_creation()
+        return await self._inner.create(new)
+
+
 class GatedProviders:
-    """The port Providers, which sends nothing to a provider that was not compared, and nothing at
-    all from an older database."""
+    """The port Providers, which sends nothing from an older database. Of a payment from before this
+    process nothing is sent until every provider was compared: any of them may have moved it on."""
 
     def __init__(self, inner: Providers, standing: Standing) -> None:
         self._inner = inner
@@ -65,10 +82,10 @@ class GatedProviders:
         """See Providers.execute."""
         sent: list[ProviderCall] = []
         for call in calls:
-            if self._standing.is_compared(call.attempt.provider):
+            if self._standing.may_send(call.payment.created_at):
                 sent.append(call)
             else:
-                yield call.attempt.key, _NOT_COMPARED
+                yield call.attempt.key, _WAITS
         if sent:
             async for answer in self._inner.execute(sent):
                 yield answer
@@ -87,10 +104,8 @@ def admit_readers(standing: OwnStanding, access: Access) -> None:
         standing.refuse()
 
 
-_NOT_COMPARED = Answer(
+_WAITS = Answer(
     outcome=Outcome.NOT_SENT,
-    failure=Failure(
-        code="not_compared", message="the provider has not said yet what it has of ours"
-    ),
+    failure=Failure(code=NOT_COMPARED, message="not every provider has said what it has of ours"),
     retry_after=RATE_RETRY,
 )

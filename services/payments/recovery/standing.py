@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
+from datetime import UTC, datetime
 
 from prometheus_client import Gauge
 
@@ -17,6 +18,7 @@ from services.payments.mesh.ports import ListedOperation, OperationLists
 from services.payments.model.attempt import Step
 from services.payments.model.timing import (
     ADMITTED_SECONDS,
+    CLOCK_SKEW,
     COMPARE_EVERY_SECONDS,
     COMPARE_FIRST_SECONDS,
     COMPARE_OVERLAP,
@@ -50,6 +52,8 @@ class Standing:
         self._greatest = 0
         self._went_back = False
         self._refuses_all_until = float("-inf")
+        # A payment that was created later has lost nothing: its id is new.
+        self._began = datetime.now(UTC) + CLOCK_SKEW
         # Not compared since this process began.
         self._waiting: set[Source] = set()
         self._is_listed = False
@@ -85,10 +89,17 @@ class Standing:
         """The same, as a question of readiness."""
         self.refuse()
 
-    def is_compared(self, provider: str) -> bool:
-        """Whether a provider may be sent to: one that has not answered may have more than we."""
-        knows = self._is_listed and not self.is_older
-        return knows and all(name != provider for name, _ in self._waiting)
+    def may_send(self, created_at: datetime) -> bool:
+        """Whether anything may be sent for a payment that was created then. One from before this
+        process may have been moved on by any provider that has not answered."""
+        return not self.is_older and (self._has_compared(*Step) or created_at > self._began)
+
+    def refuse_creation(self) -> None:
+        """Raises DatabaseOlder, or Unavailable while an onramp has not answered: the request may be
+        one that the database has lost."""
+        self.refuse()
+        if not self._has_compared(Step.COLLECTION):
+            raise Unavailable("the database was not compared with the onramps yet")
 
     async def begin(self) -> None:
         """Reads the mark and compares once, before anything else; who does not answer soon is
@@ -128,6 +139,10 @@ class Standing:
         answered = await asyncio.gather(*(self._compare(source, mark) for source in sources))
         if all(answered) and not mark.finding:
             await self._marks.note_compared()
+
+    def _has_compared(self, *steps: Step) -> bool:
+        """Whether every provider of these steps has answered since this process began."""
+        return self._is_listed and all(step not in steps for _, step in self._waiting)
 
     def _note_back(self) -> None:
         self._went_back = True
@@ -202,9 +217,13 @@ class Standing:
 
 def _is_back(mark: Mark, before: Mark | None, greatest: int) -> bool:
     """Whether a mark is smaller than the process knew before it was read, and no operator has taken
-    the database as it is since."""
-    is_same = before is not None and before.accepted_at == mark.accepted_at
-    return is_same and mark.number < greatest
+    the database as it is since. A copy from before an earlier acceptance is older too."""
+    if before is None or mark.number >= greatest:
+        return False
+    was_taken = mark.accepted_at is not None and (
+        before.accepted_at is None or mark.accepted_at > before.accepted_at
+    )
+    return not was_taken
 
 
 def counts(one: ListedOperation, mark: Mark) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import TextClause, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.mesh.ports import ListedOperation
+from services.payments.model.attempt import NEVER_LEFT
 from services.payments.model.timing import COMPARE_SKEW
 from services.payments.operators.store.finding import FindingRows
 from services.payments.recovery.ports import Mark
@@ -43,8 +44,8 @@ _BY_KEY = text(
       FROM payments p
       JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
      WHERE p.id = ANY(:payment_ids) AND a.provider = :provider
-       -- Nothing of an intent has left this database.
-       AND a.state <> 'INTENDED'
+       -- Nothing of these has left this database.
+       AND a.state <> 'INTENDED' AND a.failure_code IS DISTINCT FROM :never_left
     """
 )
 _BY_REFERENCE = text(
@@ -148,7 +149,7 @@ async def _unknown(
 ) -> Sequence[ListedOperation]:
     ids = {decode_id(Prefix.PAYMENT, one.key.partition("-")[0]) for one in listed if one.key}
     references = [one.provider_reference for one in listed if not one.key]
-    asked = {"payment_ids": [*filter(None, ids)], "provider": provider}
+    asked = {"payment_ids": [*filter(None, ids)], "provider": provider, "never_left": NEVER_LEFT}
     rows = await connection.execute(_BY_KEY, asked)
     begun = {row.key: row.created_at for row in rows}
     by_reference = {"references": references, "provider": provider}

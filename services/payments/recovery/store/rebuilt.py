@@ -16,7 +16,9 @@ from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.quarantine import Patience
 from services.payments.model.attempt import AttemptState
 from services.payments.model.causes import Cause
+from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
+from services.payments.model.payment import ENDED, Payment, PaymentBusy, PaymentUnreadable
 from services.payments.model.principal import MerchantId
 from services.payments.operators.domain import Action
 from services.payments.operators.store.operations import PostgresOperatorTransaction
@@ -24,6 +26,7 @@ from services.payments.orders.ports import NewPayment
 from services.payments.orders.store.payments import create_one
 from services.payments.recovery.ports import Explained, LostOperation
 from services.payments.recovery.rebuilt import NotRebuildable, Rebuilt
+from services.payments.recovery.taken_up import held
 from services.payments.webhooks_out.notification import EncodeEvent
 from services.payments.webhooks_out.store.outbox_writer import OutboxWriter
 from services.shared.db import connected
@@ -35,6 +38,14 @@ _QUOTE = text(
 )
 _OWNER_OF_KEY = text(
     "SELECT payment_id FROM idempotency_keys WHERE merchant_id = :merchant_id AND key = :key"
+)
+# Its request has come again, and was taken, before anybody knew that it was lost.
+_AGAIN = text(
+    """
+    SELECT id, state, hold_reason FROM payments
+     WHERE merchant_id = :merchant_id AND key_digest = :key_digest AND id > :id
+     ORDER BY id LIMIT 1
+    """
 )
 # A request has left for it, when its provider says.
 _SENT = text(
@@ -64,6 +75,7 @@ _BALANCES = text(
      GROUP BY account, currency HAVING sum(amount) <> 0 ORDER BY account, currency
     """
 )
+_CAME_AGAIN = "its request has come again"
 
 
 class _Transaction(PostgresOperatorTransaction):
@@ -93,6 +105,38 @@ class _Transaction(PostgresOperatorTransaction):
         if owner.scalar_one() != payment.id:
             raise NotRebuildable("its idempotency key is another payment's")
         return False
+
+    async def hold_again(
+        self, payment: Payment, operator: Operator, operations: Sequence[LostOperation]
+    ) -> str:
+        """The payment that the same request has made again, which is held from now on; empty where
+        there is none. Raises NotRebuildable where it is busy."""
+        asked = {
+            "merchant_id": payment.merchant_id,
+            "key_digest": payment.key_digest,
+            "id": payment.id,
+        }
+        again = (await self._connection.execute(_AGAIN, asked)).one_or_none()
+        if again is None:
+            return ""
+        name = encode_id(Prefix.PAYMENT, again.id)
+        if again.state in ENDED or again.hold_reason == HoldReason.RECOVERED:
+            return name
+        try:
+            work = await self.claim_one(payment.merchant_id, again.id)
+        except (PaymentBusy, PaymentUnreadable) as refusal:
+            raise NotRebuildable(f"{_CAME_AGAIN} as {name}: {refusal.message}") from None
+        change = held(work.payment, operator.actor, work.payment.hold_reason or "")
+        if not await self.write([replace(change, lease_token=work.lease_token)]):
+            raise NotRebuildable(f"{_CAME_AGAIN} as {name}, which somebody has changed meanwhile")
+        await self.log(
+            operator,
+            Action.PLACE_HOLD,
+            name,
+            merchant_id=payment.merchant_id,
+            provider_answer="; ".join(map(str, operations)),
+        )
+        return name
 
     async def change(self, rebuilt: Rebuilt) -> None:
         """All that has happened to it since."""
@@ -127,6 +171,10 @@ class PostgresRebuiltPayments:
         try:
             async with connected(self._engine) as connection:
                 transaction = _Transaction(connection, self._outbox, Patience(), self._unreadable)
+                payment = rebuilt.lost.payment
+                if again := await transaction.hold_again(payment, operator, operations):
+                    await transaction.commit()
+                    raise NotRebuildable(f"{_CAME_AGAIN} as {again}: one of the two is too much")
                 if await transaction.create(rebuilt):
                     await transaction.change(rebuilt)
                     await transaction.log(

@@ -1,7 +1,9 @@
-"""Nothing is done from a database that is older than what has happened, and nothing is sent to a
-provider that has not said what it has."""
+"""Nothing is done from a database that is older than what has happened; and while a provider has
+not said what it has, nothing that may have been lost is sent or created again."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +11,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.model.attempt import (
+    NOT_COMPARED,
+    Answer,
+    Attempt,
+    AttemptState,
+    Outcome,
+    Step,
+)
 from services.payments.model.payment import Payment
-from services.payments.recovery.gates import GatedProviders, GatedWork, admit_readers
+from services.payments.orders.store.payments import PostgresPayments
+from services.payments.recovery.gates import (
+    GatedCreations,
+    GatedProviders,
+    GatedWork,
+    admit_readers,
+)
 from services.payments.recovery.ports import DatabaseOlder
 from services.shared.contract import Access, PrincipalKind
+from services.shared.errors import Unavailable
 from tests.database.payments.recovery.lists import Lists, begun, listed, lost_key
-from tests.makers import make_attempt, make_payment
+from tests.makers import make_attempt, make_new_payment, make_payment
 
 
 async def test_a_worker_begins_no_transaction_on_it(engine: AsyncEngine) -> None:
@@ -67,23 +83,58 @@ def _call(payment: Payment, step: Step) -> ProviderCall:
     return ProviderCall(payment=payment, attempt=attempt)
 
 
-async def test_nothing_is_sent_to_a_provider_that_has_not_said_what_it_has(
-    engine: AsyncEngine,
+@pytest.mark.parametrize("silent", ["stripe", "local_wallet"])
+@pytest.mark.parametrize("step", Step)
+async def test_nothing_is_sent_for_an_earlier_payment_until_every_provider_has_answered(
+    engine: AsyncEngine, silent: str, step: Step
 ) -> None:
-    lists = Lists(stripe=None)
+    lists = Lists(**{silent: None})
     standing = await begun(engine, lists)
     inner: Any = Sending()
-    calls = [_call(make_payment(), step) for step in (Step.COLLECTION, Step.PAYOUT)]
+    call = _call(make_payment(), step)
     providers = GatedProviders(inner, standing)
 
-    answers = dict([one async for one in providers.execute(calls)])
+    answers = [answer async for _, answer in providers.execute([call])]
 
-    assert answers[calls[0].attempt.key].outcome is Outcome.NOT_SENT
-    assert inner.sent == [calls[1].attempt.key]
+    assert [(one.outcome, one.code) for one in answers] == [(Outcome.NOT_SENT, NOT_COMPARED)]
+    assert inner.sent == []
+    lists.known[silent] = ()
+    await standing.compare()
+    assert [answer.outcome async for _, answer in providers.execute([call])] == [Outcome.SUCCEEDED]
+
+
+async def test_a_payment_that_was_created_since_is_sent_all_the_same(engine: AsyncEngine) -> None:
+    standing = await begun(engine, Lists(local_wallet=None))
+    inner: Any = Sending()
+    later = replace(make_payment(), created_at=datetime.now(UTC) + timedelta(seconds=6))
+
+    call = _call(later, Step.PAYOUT)
+    [_ async for _ in GatedProviders(inner, standing).execute([call])]
+
+    assert inner.sent == [call.attempt.key]
+
+
+async def test_nothing_is_created_until_every_onramp_has_answered(engine: AsyncEngine) -> None:
+    lists = Lists(stripe=None, local_wallet=None)
+    standing = await begun(engine, lists)
+    store: Any = GatedCreations(PostgresPayments(engine), standing)
+    new = make_new_payment()
+
+    with pytest.raises(Unavailable):
+        await store.create([new])
+
+    assert (await store.answers([new.key]))[1] == {}
     lists.known["stripe"] = ()
     await standing.compare()
-    assert [one async for one in providers.execute(calls[:1])] != []
-    assert inner.sent[-1] == calls[0].attempt.key
+    (created,) = await store.create([new])
+    assert created.response == new.response
+
+
+async def test_nothing_is_created_in_an_older_database(engine: AsyncEngine) -> None:
+    standing = await begun(engine, Lists(stripe=[listed(lost_key())]))
+
+    with pytest.raises(DatabaseOlder):
+        await GatedCreations(PostgresPayments(engine), standing).create([make_new_payment()])
 
 
 async def test_nothing_at_all_is_sent_from_an_older_database(engine: AsyncEngine) -> None:

@@ -97,6 +97,25 @@ async def test_a_lost_quote_is_made_again_and_one_that_is_there_is_used(
     await drill.assert_all_holds()
 
 
+async def test_a_payment_whose_request_has_come_again_is_not_made_beside_the_second(
+    engine: AsyncEngine,
+) -> None:
+    drill = Drill(engine, make_lost(), COLLECTED)
+    again = make_lost(created_at=drill.payment.created_at)
+    assert again.key == drill.new.key
+    await PostgresPayments(engine).create([again])
+
+    reports = [await drill.recover() for _ in range(2)]
+
+    for report in reports:
+        assert not report.is_accepted
+        assert any("come again" in line for line in report.unknown[drill.payment.transaction_id])
+    second = await PostgresPayments(engine).get(again.key[0], again.payment.id)
+    assert (second.state, second.hold_reason) == ("CREATED", "recovered")
+    assert await drill.answer() is not None
+    await drill.assert_all_holds()
+
+
 STORIES: dict[str, dict[tuple[str, Step, int], Answer]] = {
     "paid out": {("local_wallet", Step.PAYOUT, 1): PAID},
     "paid out by another rail": {("bank", Step.PAYOUT, 2): PAID},

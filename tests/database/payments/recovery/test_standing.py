@@ -21,6 +21,8 @@ from services.shared.errors import NotFound, Unavailable
 from tests.database.payments.engine.carried import carry, create
 from tests.database.payments.recovery.lists import Lists, NamedLater, begun, listed, lost_key
 
+# When a payment was created before the process began.
+EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
 _ATTEMPTS = "SELECT provider, key, provider_reference FROM attempts"
 
 
@@ -70,7 +72,7 @@ async def test_a_database_that_knows_all_is_as_new(engine: AsyncEngine, known: A
     standing = await begun(engine, Lists(**known))
 
     assert not _refuses(standing)
-    assert standing.is_compared("stripe")
+    assert standing.may_send(EARLIER)
     assert REGISTRY.get_sample_value("caravel_database_older") == 0
 
 
@@ -305,7 +307,7 @@ async def test_a_provider_that_has_no_list_is_no_hindrance(engine: AsyncEngine) 
 
     standing = await begun(engine, Without())
 
-    assert standing.is_compared("stripe")
+    assert standing.may_send(EARLIER)
 
 
 async def test_an_operator_who_accepts_it_lets_all_go_on(engine: AsyncEngine) -> None:
@@ -318,6 +320,41 @@ async def test_an_operator_who_accepts_it_lets_all_go_on(engine: AsyncEngine) ->
 
     # The operation is still there, and was made before.
     assert not _refuses(standing)
+
+
+@pytest.mark.parametrize("accepted_at", ["NULL", "accepted_at - interval '1 day'"])
+async def test_a_copy_from_before_an_acceptance_is_older(
+    engine: AsyncEngine, accepted_at: str
+) -> None:
+    await PostgresMarks(engine).accept(accepted_by="ada", reason="a drill")
+    standing = await begun(engine, Lists())
+    for _ in range(5):
+        await standing.look()
+
+    await _set(engine, f"mark = 1, accepted_at = {accepted_at}")
+    await standing.look()
+
+    assert _refuses(standing)
+
+
+async def test_an_attempt_that_never_left_is_not_the_operation_of_its_provider(
+    engine: AsyncEngine,
+) -> None:
+    await create(engine)
+    await carry(engine)
+    (key,) = [key for provider, key, _ in await _attempts(engine) if provider == "local_wallet"]
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE attempts SET state = 'FAILED', failure_code = 'never_left', "
+                "sent_at = NULL, provider_reference = '' WHERE key = :key"
+            ),
+            {"key": key},
+        )
+
+    standing = await begun(engine, Lists(local_wallet=[listed(key)]))
+
+    assert _refuses(standing)
 
 
 async def test_an_accepted_database_is_older_again_where_more_has_happened(
@@ -343,5 +380,5 @@ async def test_a_process_starts_while_nobody_can_say_what_there_is_and_sends_not
 
     standing = await begun(engine, Away())
 
-    assert not standing.is_compared("stripe")
+    assert not standing.may_send(EARLIER)
     assert not _refuses(standing)
