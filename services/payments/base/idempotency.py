@@ -54,6 +54,15 @@ class StoredAnswer:
     # Whether only digests are known of the key and of the first request: the payment was recovered.
     is_recovered: bool = False
 
+    def again(self, key: IdempotencyKey, fingerprint: bytes) -> Created:
+        """The same answer for this request. Raises IdempotencyKeyReused where it is another one's,
+        and the refusal where it cannot be read any more."""
+        if not self.is_of(key, fingerprint):
+            raise IdempotencyKeyReused
+        if self.refusal is not None:
+            raise self.refusal
+        return Created(response=self.response, replayed=True)
+
     def is_of(self, key: IdempotencyKey, fingerprint: bytes) -> bool:
         """Whether it is the answer to this request, and not to another one under the same key."""
         if self.is_recovered:

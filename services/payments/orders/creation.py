@@ -11,7 +11,6 @@ from services.payments.base.idempotency import (
     Created,
     IdempotencyKey,
     IdempotencyKeyInUse,
-    IdempotencyKeyReused,
     StoredAnswer,
     digests_of,
 )
@@ -221,12 +220,12 @@ def _answer(
         fingerprint, error = refused[order.key]
         # Another request came first under this key and was refused; this one has its own turn.
         return error if fingerprint == order.fingerprint else IdempotencyKeyInUse()
-    if not answer.is_of(order.key, order.fingerprint):
-        return IdempotencyKeyReused()
-    if answer.refusal is not None:
-        return answer.refusal
+    try:
+        again = answer.again(order.key, order.fingerprint)
+    except DomainError as refusal:
+        return refusal
     first = own.pop(order.key, None) == answer.response
-    return Created(response=answer.response, replayed=not first)
+    return replace(again, replayed=not first)
 
 
 def in_batches(

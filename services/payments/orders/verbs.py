@@ -5,12 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.payments.base.idempotency import (
-    Created,
-    IdempotencyKey,
-    IdempotencyKeyReused,
-    StoredAnswer,
-)
+from services.payments.base.idempotency import Created, IdempotencyKey, StoredAnswer
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.engine.written import written
@@ -56,8 +51,4 @@ async def once(store: WorkStore, verb: Verb, decide: Decide, answer: Answer) -> 
             if stored is own:
                 await transaction.commit()
                 return Created(response=own.response, replayed=False)
-    if not stored.is_of(verb.key, verb.fingerprint):
-        raise IdempotencyKeyReused
-    if stored.refusal is not None:
-        raise stored.refusal
-    return Created(response=stored.response, replayed=True)
+    return stored.again(verb.key, verb.fingerprint)

@@ -9,7 +9,6 @@ from typing import Any, cast
 from services.payments.base.idempotency import (
     Created,
     IdempotencyKey,
-    IdempotencyKeyReused,
     StoredAnswer,
     fingerprint_of,
 )
@@ -130,7 +129,7 @@ class Acting:
             if keyed is not None:
                 stored = await transaction.answer(keyed.of(owner))
                 if stored is not None:
-                    return keyed.again(stored)
+                    return stored.again(keyed.of(owner), keyed.fingerprint)
             return await transaction.claim_one(owner, payment_id)
 
     @repeated
@@ -150,7 +149,7 @@ class Acting:
             payment, _ = await transaction.lock(owner, payment_id)
             stored = await transaction.answer(keyed.of(owner)) if keyed else None
             if keyed and stored:
-                return keyed.again(stored)
+                return stored.again(keyed.of(owner), keyed.fingerprint)
             self._refuse_alone(order, payment)
             payment = await self.carry_out(transaction, order, operator, ready)
             response = self._encode(payment)
@@ -188,14 +187,6 @@ class _Keyed:
     def of(self, merchant_id: str) -> IdempotencyKey:
         """The key beside those of the payment's merchant, whom the payment names."""
         return cast("IdempotencyKey", (merchant_id, self._key))
-
-    def again(self, stored: StoredAnswer) -> Created:
-        """The first answer. Raises IdempotencyKeyReused, or why it cannot be given again."""
-        if stored.fingerprint != self.fingerprint:
-            raise IdempotencyKeyReused
-        if stored.refusal is not None:
-            raise stored.refusal
-        return Created(response=stored.response, replayed=True)
 
 
 async def claimed(transaction: OperatorTransaction, order: VerbOrder, operator: Operator) -> Claim:
