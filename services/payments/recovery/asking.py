@@ -1,7 +1,7 @@
-"""Asks each provider about the operations of one payment: those that were lost, and those that the
-database has as open."""
+"""Asks each provider about the operations of one payment: those that were lost, those that the
+database has as open, and payouts that no list has, which may lag or be cut off."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 
 from services.payments.engine.decisions.facts import Work
@@ -29,6 +29,12 @@ def open_operations(work: Work, lost: Sequence[LostOperation]) -> Sequence[LostO
     return [_operation(a) for a in tried if a is not None and a.key not in keys and _is_open(a)]
 
 
+def numbers_of_payouts(work: Work) -> Collection[int]:
+    """The numbers of the payouts that have left this database."""
+    tried = [a for a in (work.attempt, *work.earlier) if a is not None and a.step is Step.PAYOUT]
+    return {one.number for one in tried if one.state is not AttemptState.INTENDED}
+
+
 def _is_open(attempt: Attempt) -> bool:
     may_come_back = attempt.step is Step.PAYOUT and attempt.state is AttemptState.SUCCEEDED
     return may_come_back or (attempt.is_live and attempt.state is not AttemptState.INTENDED)
@@ -47,9 +53,13 @@ class Asking:
     def __init__(self, providers: Providers) -> None:
         self._providers = providers
 
-    async def ask(self, payment: Payment, operations: Sequence[LostOperation]) -> Sequence[Stated]:
-        """Every provider about every operation, in the order of the steps. A refund is asked about
-        with its collection, and once more with its own amount, which only its provider knows."""
+    async def ask(
+        self, payment: Payment, operations: Sequence[LostOperation], paid: Collection[int] = ()
+    ) -> Sequence[Stated]:
+        """Every provider about every operation, in the order of the steps, and every offramp of the
+        route about each further number of a payout; `paid` are those that are on record. A refund
+        is asked about with its collection, and once more with its own amount, which only its
+        provider knows."""
         collections = [one for one in operations if one.step is Step.COLLECTION]
         stated = [one async for one in self._stated(payment, collections)]
         succeeded = [one for one in stated if one.answer.outcome is Outcome.SUCCEEDED]
@@ -58,6 +68,9 @@ class Asking:
             payment = replace(payment, collection_reference=named)
         others = [one for one in operations if one.step is not Step.COLLECTION]
         said = [one async for one in self._stated(payment, others)]
+        for provider in payment.route.offramps:
+            unlisted = _unlisted(payment, provider, operations, paid)
+            said += [one async for one in self._stated(payment, unlisted) if _is_there(one.answer)]
         return [*stated, *[await self._of_part(payment, one) for one in said]]
 
     async def _of_part(self, payment: Payment, one: Stated) -> Stated:
@@ -80,6 +93,26 @@ class Asking:
         answers = dict([answer async for answer in self._providers.look_up(calls)])
         for one in operations:
             yield Stated(operation=one, answer=answers.get(one.listed.key, _UNASKED))
+
+
+def _unlisted(
+    payment: Payment, provider: str, operations: Sequence[LostOperation], paid: Collection[int]
+) -> Sequence[LostOperation]:
+    """The payouts that an offramp may have all the same: each number that is not there, and the
+    one after the last."""
+    listed = {one.number for one in operations if one.step is Step.PAYOUT}
+    numbers = {*range(1, max((*listed, *paid), default=0) + 2)} - listed - {*paid}
+    keys = [intend(payment, Step.PAYOUT, number).key for number in sorted(numbers)]
+    return [LostOperation(provider=provider, step=Step.PAYOUT, listed=_found(key)) for key in keys]
+
+
+def _found(key: str) -> ListedOperation:
+    return ListedOperation(key=key, provider_reference="", created_at=None)
+
+
+def _is_there(answer: Answer) -> bool:
+    """Whether the provider has it, or does not say."""
+    return answer.outcome is not Outcome.ABSENT
 
 
 def _call(payment: Payment, operation: LostOperation) -> ProviderCall:

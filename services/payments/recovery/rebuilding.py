@@ -1,7 +1,7 @@
 """Makes a payment that the database has lost again: by the text that its collection took to the
 onramp, and by what each provider answers about its operations when it is asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -52,14 +52,16 @@ class Rebuilding:
         """The payment as it was written; once, however often this is done. Raises NotRebuildable
         with the reason, Unavailable."""
         lost = _read(operations)
-        stated = await self.ask(lost.payment, operations)
+        stated = await self._asking.ask(lost.payment, operations)
         rebuilt = rebuild(lost, stated, self._declared, operator.actor)
         await self._payments.write(rebuilt, operator, operations)
         return rebuilt.payment
 
-    async def ask(self, payment: Payment, operations: Sequence[LostOperation]) -> Sequence[Stated]:
-        """Each operation with its provider's word, in the order of the steps."""
-        return await self._asking.ask(payment, operations)
+    async def ask(
+        self, payment: Payment, operations: Sequence[LostOperation], paid: Collection[int]
+    ) -> Sequence[Stated]:
+        """See Asking.ask."""
+        return await self._asking.ask(payment, operations, paid)
 
     async def explained(self, since: datetime | None) -> Explained:
         """All that was made again since then. Raises Unavailable."""

@@ -14,7 +14,7 @@ from services.payments.mesh.ports import OperationLists
 from services.payments.model.attempt import MISMATCHES, Capabilities, Step
 from services.payments.model.operator import Operator
 from services.payments.model.timing import COMPARE_OVERLAP
-from services.payments.recovery.asking import open_operations
+from services.payments.recovery.asking import numbers_of_payouts, open_operations
 from services.payments.recovery.listing import pages_of
 from services.payments.recovery.ports import (
     Explained,
@@ -216,7 +216,8 @@ class Recovering:
         words, name = [str(one) for one in lost], payment.transaction_id
         try:
             work = await self._payments.read(payment)
-            stated = await self._rebuilding.ask(work.payment, [*open_operations(work, lost), *lost])
+            operations, paid = [*open_operations(work, lost), *lost], numbers_of_payouts(work)
+            stated = await self._rebuilding.ask(work.payment, operations, paid)
             if _is_straight(stated) and await self._payments.adopt(payment, stated):
                 report.goes_on[name] = words
             else:

@@ -135,7 +135,9 @@ def test_a_payout_that_never_left_goes_to_the_next_provider_with_the_reason(
 
 
 @pytest.mark.parametrize("state", [State.COLLECTING, State.PAYING_OUT, State.REFUNDING])
-def test_what_waits_for_a_comparison_goes_to_no_other_provider_however_often(state: State) -> None:
+def test_a_step_that_waits_for_a_comparison_goes_to_no_other_provider_however_often(
+    state: State,
+) -> None:
     work = _unsent(state, inconclusive_count=NOT_SENT_TRIES + 4)
     work = replace(work, payment=replace(work.payment, route=BOTH))
 
@@ -146,7 +148,7 @@ def test_what_waits_for_a_comparison_goes_to_no_other_provider_however_often(sta
     assert change.due_in == timedelta(seconds=30)
 
 
-def test_what_was_sent_before_is_asked_about_while_a_comparison_is_waited_for() -> None:
+def test_a_sent_step_is_asked_about_while_a_comparison_is_waited_for() -> None:
     work = make_work(State.PAYING_OUT, AttemptState.SENT, first_send=False)
 
     change = DECIDER.settle(work, said(Outcome.NOT_SENT, "not_compared"), NOW)
