@@ -135,7 +135,7 @@ def test_a_payout_that_never_left_goes_to_the_next_provider_with_the_reason(
 
 
 @pytest.mark.parametrize("state", [State.COLLECTING, State.PAYING_OUT, State.REFUNDING])
-def test_a_step_that_waits_for_a_comparison_goes_to_no_other_provider_however_often(
+def test_a_step_that_waits_for_a_comparison_goes_to_no_other_provider(
     state: State,
 ) -> None:
     work = _unsent(state, inconclusive_count=NOT_SENT_TRIES + 4)
