@@ -51,7 +51,6 @@ class AttemptState(StrEnum):
 LIVE = frozenset(
     {AttemptState.INTENDED, AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN}
 )
-
 # By our record nothing moved, or what moved has come back.
 OVER = frozenset({AttemptState.FAILED, AttemptState.REVERSED})
 
@@ -80,8 +79,7 @@ DENIAL = "reference_unknown"
 FAULT = "provider_fault"
 # It gave a status that none of its documents names.
 UNDOCUMENTED = "unknown_status"
-# Codes of a failure that are ours, and not a provider's.
-# An operator has stated it.
+# Codes of a failure that are ours, and not a provider's. An operator has stated it.
 STATED = "stated_by_operator"
 # No request ever left, so there is nothing to ask about.
 NEVER_LEFT = "never_left"
