@@ -267,11 +267,13 @@ class WiseApi:
             return web.json_response([])
         currency = request.query.get("targetCurrency")
         since = time_of(request.query.get("createdDateStart", ""))
+        until = request.query.get("createdDateEnd", "")
         found = [
             one
             for one in self._transfers.values()
             if currency in (None, one["targetCurrency"])
-            and datetime.fromisoformat(one["created"]) >= since
+            and (made_at := datetime.fromisoformat(one["created"])) >= since
+            and (not until or made_at <= time_of(until))
         ]
         first = int(request.query.get("offset", "0"))
         return web.json_response(found[first : first + int(request.query.get("limit", "100"))])

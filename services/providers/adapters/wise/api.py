@@ -53,20 +53,27 @@ class Api:
         query = {**self._page(since, offset), "targetCurrency": currency}
         return await self._api.get("/v1/transfers", query, headers=_headers(mark))
 
-    async def list_all(self, since: datetime, offset: int) -> Answer:
-        """A page of all transfers that were made since then."""
-        return await self._api.get("/v1/transfers", self._page(since, offset))
+    async def list_all(self, since: datetime, until: datetime | None, offset: int) -> Answer:
+        """A page of all transfers that were made since then, and until then where it is given."""
+        query = self._page(since, offset)
+        if until is not None:
+            query["createdDateEnd"] = _written(until)
+        return await self._api.get("/v1/transfers", query)
 
     def _page(self, since: datetime, offset: int) -> dict[str, str]:
         return {
             "profile": self._profile,
-            "createdDateStart": since.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "createdDateStart": _written(since),
             "limit": str(PAGE),
             "offset": str(offset),
         }
 
     async def _post(self, path: str, mark: UUID, body: Mapping[str, Any]) -> Answer:
         return await self._api.post(path, body, headers=_headers(mark))
+
+
+def _written(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _headers(mark: UUID) -> dict[str, str]:

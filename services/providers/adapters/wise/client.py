@@ -28,6 +28,7 @@ from services.providers.adapters.kit.http import (
 from services.providers.adapters.kit.recipients import unpayable
 from services.providers.adapters.wise import translate
 from services.providers.adapters.wise.api import PAGE, Api
+from services.providers.adapters.wise.lists import Lists
 from services.providers.adapters.wise.rails import RAILS
 from services.providers.adapters.wise.recipients import Json, recipient_body
 from services.providers.adapters.wise.settings import WiseSettings, public_key
@@ -52,9 +53,7 @@ from services.providers.domain import (
 )
 from services.providers.listed import OperationPage, OperationQuery
 from services.shared.clock import Clock
-from services.shared.errors import Unavailable, field_invalid
 
-_NOT_LISTED = "Wise has not listed its transfers."
 # So many pages of a list are read, and then nobody knows.
 PAGES_MAX = 20
 # So many transfers are remembered by their id, so that an event about one names its payment.
@@ -86,8 +85,11 @@ class Wise:
         lists_operations=True,
     )
 
-    def __init__(self, settings: WiseSettings, session: aiohttp.ClientSession, _: Clock) -> None:
+    def __init__(
+        self, settings: WiseSettings, session: aiohttp.ClientSession, clock: Clock
+    ) -> None:
         self._api = Api(settings, session)
+        self._lists = Lists(self._api, clock)
         self._settings = settings
         # Our key and payment of each transfer that this process has sent, by Wise's id.
         self._sent: OrderedDict[str, tuple[str, str]] = OrderedDict()
@@ -120,24 +122,8 @@ class Wise:
             return no_answer(operation, error, NAME)
 
     async def list_operations(self, query: OperationQuery) -> OperationPage:
-        """Lists transfers of all pages, whose order Wise does not promise; each is known by its
-        mark."""
-        if query.page:
-            raise field_invalid("page", "Wise has one page")
-        keys = {str(mark_of(key)): key for key in query.expected_keys}
-        found: list[Json] = []
-        try:
-            for page in range(PAGES_MAX):
-                answer = await self._api.list_all(query.since, page * PAGE)
-                if answer.status != 200:
-                    raise Unavailable(_NOT_LISTED, cause=str(answer.status))
-                listed = read_list(answer.body, exact=True)
-                found += [one for one in listed if isinstance(one, dict)]
-                if len(listed) < PAGE:
-                    break
-        except NO_ANSWER as error:
-            raise Unavailable(_NOT_LISTED, cause=type(error).__name__) from None
-        return OperationPage(operations=translate.listed(found, keys))
+        """Lists transfers, the newest first; each is known by its mark."""
+        return await self._lists.page(query)
 
     def read_webhook(self, webhook: Webhook) -> WebhookEvent:
         """Verifies the signature by each of Wise's keys, then reads which transfer it is about. It
