@@ -74,7 +74,7 @@ class Marks(Protocol):
         ...
 
     async def expected_keys(self, provider: str) -> Sequence[str]:
-        """The keys of the newest attempts at a provider."""
+        """The keys of the newest attempts at a provider, wherever their payments go by now."""
         ...
 
     async def unknown(
@@ -153,7 +153,8 @@ class LostPayments(Protocol):
         ...
 
     async def open_at(self, provider: str) -> Sequence[str]:
-        """The public ids of the newest payments that go to an offramp. Raises Unavailable."""
+        """The public ids of the newest payments that go to an offramp, or went to it before and
+        have no id of it. Raises Unavailable."""
         ...
 
     async def read(self, payment: KnownPayment) -> Work:

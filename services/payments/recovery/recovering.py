@@ -182,8 +182,9 @@ class Recovering:
         self, source: tuple[str, Step], since: datetime, keys: Sequence[str]
     ) -> Sequence[LostOperation]:
         provider, step = source
-        known_keys = await self._marks.expected_keys(provider)
-        chunks = [keys[at : at + KEYS_MAX] for at in range(0, len(keys), KEYS_MAX)] or [known_keys]
+        # Also the known ones: a digest without a name counts as lost.
+        asked = [*dict.fromkeys((*await self._marks.expected_keys(provider), *keys))]
+        chunks = [asked[at : at + KEYS_MAX] for at in range(0, len(asked) or 1, KEYS_MAX)]
         lost: dict[str, LostOperation] = {}
         for chunk in chunks:
             async for page in pages_of(self._lists, provider, step, since, chunk):

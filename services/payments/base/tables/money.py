@@ -234,6 +234,12 @@ attempts = Table(
         "provider_reference",
         postgresql_where=text("provider_reference <> ''"),
     ),
+    # Few: a success has its provider's id.
+    Index(
+        "attempts_nameless_idx",
+        *("provider", "created_at"),
+        postgresql_where=text("NOT is_live AND provider_reference = ''"),
+    ),
     postgresql_with={"fillfactor": ROOM_PERCENT},
 )
 

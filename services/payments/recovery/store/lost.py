@@ -25,7 +25,16 @@ from services.shared.db import connected
 from services.shared.ids import Prefix, encode_id
 
 _KNOWN = text("SELECT id, merchant_id FROM payments WHERE id = ANY(:payment_ids)")
-_OPEN_AT = text("SELECT id FROM payments WHERE offramp = :provider ORDER BY id DESC LIMIT 1000")
+# Those that go to an offramp, and those that went to it and have no id of it.
+_OPEN_AT = text(
+    """
+    (SELECT id FROM payments WHERE offramp = :provider ORDER BY id DESC LIMIT 1000)
+     UNION
+    (SELECT payment_id FROM attempts
+      WHERE provider = :provider AND NOT is_live AND provider_reference = ''
+      ORDER BY created_at DESC LIMIT 1000)
+    """
+)
 # As the worker marks it before a send: whoever has it next looks it up before anything else.
 _SENT = text(
     """

@@ -26,13 +26,21 @@ _FIND = text(
      WHERE finding = '' AND (CAST(:below AS bigint) IS NULL OR mark < :below)
     """
 )
+# The newest attempts of the payments that go to an offramp; and those that are over without its id,
+# whose payments may go to another by now.
 _EXPECTED = text(
     """
-    SELECT a.key FROM (
-        SELECT merchant_id, id FROM payments WHERE offramp = :provider
-         ORDER BY id DESC LIMIT :limit
-    ) p JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
-     WHERE a.provider = :provider LIMIT :limit
+    SELECT key FROM (
+        SELECT a.key, a.created_at FROM (
+            SELECT merchant_id, id FROM payments WHERE offramp = :provider
+             ORDER BY id DESC LIMIT :limit
+        ) p JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id
+         WHERE a.provider = :provider
+         UNION (
+        SELECT key, created_at FROM attempts
+         WHERE provider = :provider AND NOT is_live AND provider_reference = ''
+         ORDER BY created_at DESC LIMIT :limit)
+    ) AS newest ORDER BY created_at DESC LIMIT :limit
     """
 )
 # An attempt that a recovery has put on record is no newer than its provider says, or its payment.

@@ -1,6 +1,6 @@
-"""Wise as an offramp: `client` moves money in four calls, `lists` reads the list of transfers, `api`
-speaks HTTP, `translate` holds the tables from its words to our outcomes, `recipients` what it wants
-to know of whom it pays."""
+"""Wise as an offramp: `client` moves money in four calls, `lists` reads the list of transfers,
+`api` speaks HTTP, `translate` holds the tables from its words to our outcomes, `recipients` what it
+wants to know of whom it pays."""
 
 from services.providers.adapters.kit.registration import Registration
 from services.providers.adapters.wise.client import Wise

@@ -15,19 +15,20 @@ from services.payments.operators.store import adjustments, operations, replays
 from services.payments.operators.store import dead_letters as letters
 from services.payments.orders.ports import PaymentFilter
 from services.payments.orders.store import pages, payments
+from services.payments.recovery.store import lost, marks
 from services.payments.webhooks_in.store import inbox
 from services.payments.webhooks_out.store import outbox, outbox_writer
 from services.shared.db import connected
 
 # Of these there are few.
-SMALL = ("webhook_endpoints", "operator_actions", "pauses", "unreadable_rows")
+SMALL = ("webhook_endpoints", "operator_actions", "pauses", "unreadable_rows", "database_mark")
 # Queues are read as a whole: in the order in which their rows are due, or to see their age. So is
 # what is set aside, of all merchants.
 QUEUES = ("payments_failing_idx", "outbox_pending_idx", "webhook_inbox_unmatched_idx")
 QUEUES += ("outbox_set_aside_idx", "webhook_inbox_set_aside_idx", "payments_set_aside_idx")
 MODULES = (
     *(claimed, failures, inbox, letters, outbox_writer, operations, outbox, payments),
-    *(adjustments, related, replays, unreadable_rows, work, writing),
+    *(adjustments, related, replays, unreadable_rows, work, writing, lost, marks),
 )
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": statement

@@ -56,6 +56,22 @@ class NamedLater(Lists):
         return OperationPage(operations=tuple(operations))
 
 
+class Digests(Lists):
+    """Lists of which these providers' have digests, and name the expected keys alone."""
+
+    def __init__(self, *digests: str) -> None:
+        super().__init__()
+        self._digests = digests
+
+    async def read(self, provider: str, *asked: Any, **terms: Any) -> OperationPage:
+        page = await super().read(provider, *asked, **terms)
+        if provider not in self._digests:
+            return page
+        known = terms["expected_keys"]
+        named = [one if one.key in known else replace(one, key="") for one in page.operations]
+        return OperationPage(operations=tuple(named))
+
+
 def listed(key: str, **changes: Any) -> ListedOperation:
     """An operation that a provider has just made."""
     stated = {"provider_reference": f"x_{key}", "created_at": datetime.now(UTC), **changes}

@@ -37,7 +37,7 @@ from services.shared.money import Money
 from services.shared.recipients import Wallet
 from tests.database.payments.engine.carried import create, refund
 from tests.database.payments.recovery.drill import ADA, SOURCES
-from tests.database.payments.recovery.lists import Lists, listed
+from tests.database.payments.recovery.lists import Digests, Lists, listed
 from tests.makers import CAPABILITIES, make_trail
 from tests.poison import rows, run
 
@@ -46,6 +46,9 @@ DECIDER = Decider(CAPABILITIES, spread=lambda: 0.0)
 REFUSED = Failure(code="recipient_invalid", message="no")
 DECLINED = Failure(code="card_declined", message="no")
 BLOCKED = Failure(code="payout_blocked", message="no")
+UNFUNDED = Answer(
+    outcome=Outcome.UNKNOWN, failure=Failure(code="transfer_unfunded", message="nobody paid it")
+)
 PART = Money(4_000, "USD")
 OTHER = Wallet(holder_name="Ada Obi", wallet_id="wallet-0002")
 # All that a payment leaves in the database.
@@ -71,9 +74,17 @@ class Operation:
     failure: Failure | None = None
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
+    @property
+    def is_unfunded(self) -> bool:
+        """Whether it was refused, and stays there: sent again, it is done."""
+        return self.outcome is Outcome.REFUSED
+
     def said(self, asked: Attempt) -> Answer:
         """The answer about it, with what was asked."""
         reference = f"x_{self.attempt.key}"
+        if self.is_unfunded:
+            outcome = Outcome.UNKNOWN if asked.provider_reference else Outcome.ABSENT
+            return replace(UNFUNDED, outcome=outcome, provider_reference=asked.provider_reference)
         if asked.amount != self.attempt.amount:
             moved = self.attempt.amount if self.outcome is Outcome.SUCCEEDED else None
             differs = Failure(code="amount_mismatch", message="")
@@ -163,6 +174,10 @@ class Restored:
             kinds = self.outcomes.get((attempt.provider, attempt.step))
             outcome, failure = kinds.pop(0) if kinds else (Outcome.SUCCEEDED, None)
             self.book[attempt.key] = Operation(attempt, outcome, failure)
+            if outcome is Outcome.REFUSED:
+                return Answer(outcome=outcome, failure=failure)
+        if self.book[attempt.key].is_unfunded:
+            self.book[attempt.key].outcome = Outcome.SUCCEEDED
         return self.answer(attempt)
 
     async def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
@@ -174,7 +189,7 @@ class Restored:
         return [
             one
             for one in self.book.values()
-            if one.attempt.step is step and one.outcome is not Outcome.FAILED
+            if one.attempt.step is step and one.outcome not in (Outcome.FAILED, Outcome.REFUSED)
         ]
 
     async def returned(self) -> None:
@@ -307,14 +322,19 @@ class Restored:
 
     # The recovery.
 
-    async def recover(self) -> Report:
-        lists = Lists()
+    def lists(self, *digests: str) -> Lists:
+        """The lists of all providers; those of these have digests."""
+        lists = Digests(*digests)
         lists.all_sources = SOURCES
         for one in self.book.values():
             provider, key = one.attempt.provider, one.attempt.key
             known = lists.known.get(provider) or ()
             listing = listed(key, provider_reference=f"x_{key}", created_at=one.made_at)
             lists.known[provider] = [*known, listing]
+        return lists
+
+    async def recover(self, *digests: str) -> Report:
+        lists = self.lists(*digests)
         asked: Any = self
         again = Rebuilding(asked, PostgresRebuiltPayments(self.engine, encode_event), CAPABILITIES)
         payments = PostgresLostPayments(self.engine, encode_event, DECIDER)

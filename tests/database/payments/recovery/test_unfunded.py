@@ -1,0 +1,45 @@
+"""A payout that was refused and stays in its provider's list, as a transfer that nobody has funded:
+it is no finding, its payment is recovered, and it is never paid beside another payout."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.payments.model.attempt import Outcome, Step
+from services.payments.recovery.store.marks import PostgresMarks
+from tests.database.payments.recovery.lists import begun
+from tests.database.payments.recovery.restored import BLOCKED, Restored
+
+WALLET = ("local_wallet", Step.PAYOUT)
+
+
+async def failed_over(engine: AsyncEngine) -> Restored:
+    """A payment that the second offramp has paid, as the first one's balance did not."""
+    world = Restored(engine)
+    world.outcomes[WALLET] = [(Outcome.REFUSED, BLOCKED)]
+    await world.create()
+    await world.carry()
+    paid = {one.attempt.provider for one in world.live(Step.PAYOUT)}
+    assert (str((await world.read()).state), paid) == ("COMPLETED", {"bank"})
+    return world
+
+
+async def test_it_is_no_finding_once_another_offramp_has_paid(engine: AsyncEngine) -> None:
+    world = await failed_over(engine)
+
+    standing = await begun(engine, world.lists("local_wallet"))
+
+    assert not standing.is_older
+    assert (await PostgresMarks(engine).read()).finding == ""
+
+
+async def test_a_recovery_of_another_payment_knows_it_too(engine: AsyncEngine) -> None:
+    world, other = await failed_over(engine), Restored(engine)
+    await other.create()
+    lost = f"{other.payment.transaction_id}-payout-1"
+    collected = lost.replace("payout", "collection")
+    await other.carry()
+    world.book |= other.book
+    await other.put_back(next(m for m in other.moments if collected not in m["attempts"]))
+
+    report = await world.recover("local_wallet")
+
+    assert report.is_accepted, report
