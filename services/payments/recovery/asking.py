@@ -16,6 +16,7 @@ from services.payments.model.attempt import (
     intend,
 )
 from services.payments.model.payment import Payment
+from services.payments.recovery.on_record import UNFUNDED
 from services.payments.recovery.ports import LostOperation, Stated
 
 _UNASKED = Answer(outcome=Outcome.UNKNOWN)
@@ -92,7 +93,17 @@ class Asking:
         calls = [_call(payment, one) for one in operations]
         answers = dict([answer async for answer in self._providers.look_up(calls)])
         for one in operations:
-            yield Stated(operation=one, answer=answers.get(one.listed.key, _UNASKED))
+            yield _stated(one, answers.get(one.listed.key, _UNASKED))
+
+
+def _stated(operation: LostOperation, answer: Answer) -> Stated:
+    """One that nobody has funded has no id on record, as in all other work: the engine asks by its
+    key whether anything has moved since, and a provider that has nothing to show for it says so."""
+    if answer.code == UNFUNDED:
+        listed = replace(operation.listed, provider_reference="")
+        operation = replace(operation, listed=listed)
+        answer = replace(answer, provider_reference="")
+    return Stated(operation=operation, answer=answer)
 
 
 def _unlisted(

@@ -26,6 +26,9 @@ from services.payments.model.payment import Failure, Payment
 from services.payments.recovery.ports import Stated
 from services.shared.money import Money
 
+# The code of an UNKNOWN: its provider has it, nothing has moved, and nothing will until we send it
+# again.
+UNFUNDED = "transfer_unfunded"
 LATE = Failure(code=SUCCEEDED_LATE, message="made in a time that the database had lost")
 NOT_LISTED = Failure(code=NEVER_LEFT, message="no provider lists such an attempt")
 
@@ -69,7 +72,7 @@ def moved_by(attempt: Attempt, answer: Answer) -> Money | None:
 
 def is_answered(answer: Answer) -> bool:
     """Whether its provider has said anything of it: one that is away may have paid."""
-    is_said = answer.code in MISMATCHES | {DENIAL, UNDOCUMENTED}
+    is_said = answer.code in MISMATCHES | {DENIAL, UNDOCUMENTED, UNFUNDED}
     return is_said or answer.outcome not in (Outcome.UNKNOWN, Outcome.NOT_SENT)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import TextClause, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.mesh.ports import ListedOperation
-from services.payments.model.attempt import NEVER_LEFT
+from services.payments.model.attempt import NEVER_LEFT, SUCCEEDED_LATE
 from services.payments.model.timing import COMPARE_SKEW
 from services.payments.operators.store.finding import FindingRows
 from services.payments.recovery.ports import Mark
@@ -45,9 +45,10 @@ _EXPECTED = text(
 )
 # An attempt that a recovery has put on record is no newer than its provider says, or its payment.
 _BY_KEY = text(
-    """
+    f"""
     SELECT a.key, CASE WHEN a.state = 'FAILED' AND a.sent_at IS NULL
-                        AND a.provider_reference <> '' THEN p.created_at
+                        AND (a.provider_reference <> '' OR a.failure_code = '{SUCCEEDED_LATE}')
+                       THEN p.created_at
                    ELSE least(a.created_at, a.sent_at) END AS created_at
       FROM payments p
       JOIN attempts a ON a.merchant_id = p.merchant_id AND a.payment_id = p.id

@@ -38,6 +38,18 @@ async def failover(world: Restored) -> None:
     await completion(world)
 
 
+async def failover_from_a_refusal(world: Restored) -> None:
+    world.outcomes[WALLET] = [(Outcome.REFUSED, BLOCKED)]
+    await completion(world)
+
+
+async def refusal_without_a_failover(world: Restored) -> None:
+    world.outcomes[WALLET] = [(Outcome.REFUSED, BLOCKED)]
+    world.outcomes["bank", Step.PAYOUT] = [(FAILED, BLOCKED)]
+    await completion(world)
+    await world.time_passes()
+
+
 async def no_rail(world: Restored) -> None:
     world.outcomes[BANK] = [(FAILED, BLOCKED)]
     await failover(world)
@@ -134,7 +146,7 @@ async def late_funds(world: Restored) -> None:
 
 STORIES: Sequence[Act] = (
     *(completion, failover, no_rail, decline, payout_on_its_way, correction),
-    corrected_without_success,
+    *(corrected_without_success, failover_from_a_refusal, refusal_without_a_failover),
     *(forced, returned_and_refunded, refunded_in_parts, refund_on_its_way, refund_tried_again),
     *(returned_and_corrected, cancelled_in_its_window, after_its_window, late_funds),
 )

@@ -23,6 +23,7 @@ COLLECTION, PAYOUT, REFUND = Step
 PAID = Answer(outcome=Outcome.SUCCEEDED, provider_reference="x_1")
 PENDING = Answer(outcome=Outcome.PENDING, provider_reference="x_1")
 FAILED = Answer(outcome=Outcome.FAILED, failure=Failure(code="payout_blocked", message="no"))
+UNFUNDED = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="transfer_unfunded", message="no"))
 PROVIDERS = {COLLECTION: "stripe", PAYOUT: "local_wallet", REFUND: "stripe"}
 BEFORE_COLLECTION = frozenset({State.CREATED, State.COLLECTING})
 BEFORE_PAYOUT = BEFORE_COLLECTION | {State.FUNDED, State.CONVERTED, State.PAYING_OUT}
@@ -80,6 +81,7 @@ def after(work: Work, changes: Sequence[Change]) -> Work:
 
 def cases() -> Iterator[tuple[State, Sequence[Step], Answer]]:
     yield from product(State, LOST, (PAID, PENDING, FAILED))
+    yield from product(State, [(PAYOUT,), (COLLECTION, PAYOUT)], [UNFUNDED])
 
 
 @pytest.mark.parametrize(("state", "steps", "answer"), [*cases()])
