@@ -18,7 +18,6 @@ from services.providers.config import Config
 from services.providers.domain import Kind
 from services.providers.listed import ListedOperation, OperationQuery
 from services.providers.ports import OperationLister
-from services.shared.clock import SystemClock
 from services.shared.errors import Unavailable
 from tests.contract.lab import provider_environment, serving
 
@@ -32,13 +31,22 @@ ORDERS: dict[str, Callable[[Rows], object]] = {
 }
 
 
-def transfers(number: int, *, within: timedelta) -> Rows:
-    """So many of them, evenly over the time until now, the oldest first."""
+class StoppedClock:
+    """A clock that stands at the time of these tests."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+def transfers(number: int, *, within: timedelta, until: datetime = NOW) -> Rows:
+    """So many of them, evenly over the time until then, the oldest first."""
     return [
         {
             "id": place + 1,
             "customerTransactionId": str(mark_of(f"key-{place}")),
-            "created": (NOW - within + within * place / number).isoformat(timespec="milliseconds"),
+            "created": (until - within + within * place / number).isoformat(
+                timespec="milliseconds"
+            ),
         }
         for place in range(number)
     ]
@@ -69,7 +77,7 @@ async def listing(account: Account) -> AsyncIterator[OperationLister]:
     app.router.add_get("/v1/transfers", account.list)
     async with serving(app) as url, open_session() as session:
         adapter = ADAPTERS["wise"].open(
-            Config.load(provider_environment(url)), session, SystemClock()
+            Config.load(provider_environment(url)), session, StoppedClock()
         )
         assert isinstance(adapter, OperationLister)
         yield adapter
@@ -118,6 +126,16 @@ async def test_a_busy_time_is_found_in_few_questions() -> None:
 
     assert page.operations[0].provider_reference == "3000"
     assert len(account.asked) <= 40
+
+
+@pytest.mark.parametrize("quiet", [timedelta(minutes=1), timedelta(hours=5)])
+async def test_the_first_page_has_the_newest_also_after_a_quiet_time(quiet: timedelta) -> None:
+    account = Account(transfers(3000, within=timedelta(minutes=10), until=NOW - quiet))
+
+    async with listing(account) as adapter:
+        page = await adapter.list_operations(OperationQuery(kind=Kind.PAYOUT, since=SINCE))
+
+    assert page.operations[0].provider_reference == "3000"
 
 
 async def test_more_transfers_in_a_moment_than_can_be_read_are_no_answer() -> None:

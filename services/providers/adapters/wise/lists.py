@@ -30,11 +30,14 @@ class Lists:
         self._clock = clock
 
     async def page(self, query: OperationQuery) -> OperationPage:
-        """One page, the newest first. Raises Invalid, Unavailable."""
+        """One page, the newest first; empty only where there is none. Raises Invalid,
+        Unavailable."""
         until = _until(query.page)
         keys = {str(mark_of(key)): key for key in query.expected_keys}
         try:
             begun, found = await self._newest(query.since, until)
+            while not found and begun > query.since:
+                begun, found = await self._newest(query.since, begun)
         except NO_ANSWER as error:
             raise Unavailable(NOT_LISTED, cause=type(error).__name__) from None
         return OperationPage(
