@@ -77,6 +77,7 @@ ELSEWHERE = {
     "payments/recovery/report": "read by the e2e ring: test_restore",
     "payments/operators/accepting": "asked by the database and the wire tests of recovery",
     "payments/operators/finding": "met by the database and the wire tests of recovery",
+    "payments/operators/store/lost_returns": "asked by recovery/test_lost_returns",
     "payments/operators/store/finding": "asked by every test of recovery/test_running",
     "payments/recovery/course": "only nouns, which recovery/test_running reads",
     "payments/recovery/store/recoveries": "asked by every test of recovery/test_running",

@@ -76,6 +76,12 @@ ADMITTED_SECONDS = 15.0
 # Lists are read from so long before the last comparison, and clocks may be so far apart.
 COMPARE_OVERLAP = timedelta(minutes=10)
 COMPARE_SKEW = timedelta(seconds=60)
+# Once a restored database is accepted, a success of so long before the last comparison is asked
+# about again: a payout may come back weeks after the time that its provider declares. Its payment
+# was created no longer before, which leaves room for the deadlines of a merchant.
+LOST_RETURNS, LOST_RETURNS_CREATED = timedelta(days=30), timedelta(days=90)
+# From one such payment to the next, so that providers and new payments are not held up.
+DOUBT_EVERY_SECONDS = 0.05
 
 # --- Credentials, which every replica holds in memory, seconds.
 # From one reading of what has changed to the next; where an unknown key waits for it, sooner.

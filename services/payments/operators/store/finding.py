@@ -5,6 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.operators.finding import DatabaseFinding
+from services.payments.operators.store.lost_returns import doubt_successes
 
 LOCK = "hashtext('caravel.recovery')"
 _IS_FREE = text(f"SELECT pg_try_advisory_xact_lock({LOCK})")
@@ -40,6 +41,8 @@ class FindingRows:
         )
 
     async def accept(self, *, accepted_by: str, reason: str) -> None:
-        """See FindingRows.accept; a recovery that accepts ends with it, in one transaction."""
+        """See FindingRows.accept; a recovery that accepts ends with it, in one transaction. Each
+        success that may have come back in the lost time is asked about from then on."""
+        await doubt_successes(self._connection)
         await self._connection.execute(_ACCEPT, {"accepted_by": accepted_by, "reason": reason})
         await self._connection.execute(_END)
