@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from services.payments.base.database import opened_database
@@ -17,6 +17,7 @@ from services.payments.config import AdminSettings, RecoverSettings
 from services.payments.mesh.channels import opened_operation_lists, opened_providers
 from services.payments.mesh.ports import OperationLists
 from services.payments.model.operator import Operator
+from services.payments.model.timing import COMPARE_BACK, RECOVERY_PROGRESS_SECONDS
 from services.payments.operators.accepting import Accepting
 from services.payments.operators.policy import Always, Policy, SecondPerson
 from services.payments.operators.store.operations import PostgresOperations
@@ -40,9 +41,6 @@ OLDER = 1
 ONE_PERSON = Policy(second_person=SecondPerson(RATE_OVERRIDE=Always()))
 # More than any backup loses.
 PAYMENTS_MAX = 1_000_000
-PROGRESS_SECONDS = 0.5
-# Lists are compared from so long ago.
-COMPARED = timedelta(days=7)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +85,7 @@ async def _ended(recoveries: Recoveries) -> Recovery:
         if line != said:
             sys.stderr.write(f"{line}\n")
             said = line
-        await asyncio.sleep(PROGRESS_SECONDS)
+        await asyncio.sleep(RECOVERY_PROGRESS_SECONDS)
 
 
 def progress(recovery: Recovery) -> str:
@@ -100,8 +98,9 @@ def progress(recovery: Recovery) -> str:
 async def compare(config: RecoverSettings, _: argparse.Namespace) -> tuple[str, int]:
     """Compares, and gives a line for each list and the code to end with. Raises DomainError."""
     async with _opened(config, pool_size=1) as (engine, _identity, lists):
-        found = await Comparing(PostgresMarks(engine), lists).compare(datetime.now(UTC) - COMPARED)
-    lines = [f"Compared with what providers list of the last {COMPARED.days} days:"]
+        since = datetime.now(UTC) - COMPARE_BACK
+        found = await Comparing(PostgresMarks(engine), lists).compare(since)
+    lines = [f"Compared with what providers list of the last {COMPARE_BACK.days} days:"]
     lines += [line for one in found for line in lines_of(one)]
     return "\n".join(lines), OLDER if any(one.unknown for one in found) else 0
 

@@ -4,7 +4,7 @@ on it, it was in force, and the price follows from it within its bound."""
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.model.quote import Quote, RateOverride, RateTrail
+from services.payments.model.timing import OVERRIDE_DOUBT
 from services.shared.ids import Prefix, encode_id
 from services.shared.money import EXACT
 
-# A quote gets its time from a process, some seconds after or before the database's clock.
-DOUBT = timedelta(seconds=10)
 _AGREED = text(
     """
     SELECT o.id, o.corridor_id, o.rate, o.markup_basis_points, o.maximum_deviation_basis_points,
@@ -67,7 +66,7 @@ def faults(quote: Quote, overrides: Mapping[str, Agreed]) -> Iterator[str]:
         yield "not agreed by two"
     if agreed.corridor_id != quote.corridor_id:
         yield "another corridor"
-    if not agreed.starts_at - DOUBT <= quote.created_at < agreed.ends_at + DOUBT:
+    if not agreed.starts_at - OVERRIDE_DOUBT <= quote.created_at < agreed.ends_at + OVERRIDE_DOUBT:
         yield "not in force"
     if _terms(kept) != _terms(agreed):
         yield "other terms"

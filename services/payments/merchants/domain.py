@@ -20,10 +20,8 @@ from services.shared.errors import (
 from services.shared.ids import Prefix, decode_id, encode_id
 
 KEYS_MAX = 100
-# So many may be made in a day, and an ended one is remembered by name for as long: each replica
-# holds all of them in memory.
+# So many may be made in a day (CREDENTIALS_DAY).
 KEYS_A_DAY_MAX = 500
-ENDED_HOURS = 24
 ADDRESSES_MAX = 50
 OVERLAP_HOURS_MAX = 72
 # The maker of a first key, in its `created_by`.

@@ -8,12 +8,11 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from services.payments.merchants.domain import (
-    ENDED_HOURS,
     CredentialsUnverifiable,
     Key,
     Merchant,
@@ -22,6 +21,7 @@ from services.payments.merchants.domain import (
 )
 from services.payments.merchants.ports import CredentialSource
 from services.payments.model.timing import (
+    CREDENTIALS_DAY,
     CREDENTIALS_FORGET_SECONDS,
     CREDENTIALS_FRESH_SECONDS,
     CREDENTIALS_PAUSE_SECONDS,
@@ -153,5 +153,5 @@ class HeldCredentials:
 
 def _still_known(keys: Mapping[UUID, SomeKey], now: datetime) -> dict[UUID, SomeKey]:
     """Without the keys that ended long ago, which a new process would not read either."""
-    long_ago = now - timedelta(hours=ENDED_HOURS)
+    long_ago = now - CREDENTIALS_DAY
     return {key_id: key for key_id, key in keys.items() if not key.ended_before(long_ago)}

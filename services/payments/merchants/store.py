@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
 from services.payments.merchants.domain import (
-    ENDED_HOURS,
     KEYS_A_DAY_MAX,
     KEYS_MAX,
     Key,
@@ -27,6 +26,7 @@ from services.payments.merchants.domain import (
 from services.payments.merchants.key_text import KeyText
 from services.payments.merchants.ports import Changes
 from services.payments.model.principal import MerchantId
+from services.payments.model.timing import CREDENTIALS_DAY
 from services.shared.db import autocommitted, connected
 from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.rollback import repeated
@@ -235,7 +235,7 @@ async def _changed(connection: AsyncConnection, table: Table, after: int) -> Seq
     query = select(table).where(table.c.version > after)
     if table is not tables.merchants:
         # One that ended long ago is as unknown as one that never was.
-        since = func.now() - timedelta(hours=ENDED_HOURS)
+        since = func.now() - CREDENTIALS_DAY
         for end in (table.c.revoked_at, table.c.expires_at):
             query = query.where(end.is_(None) | (end > since))
     return (await connection.execute(query)).all()
@@ -308,7 +308,7 @@ async def refuse_exhausted(connection: AsyncConnection, merchant_id: str) -> Non
     if (await connection.execute(active)).scalar_one() >= KEYS_MAX:
         raise KeysExhausted(maximum=str(KEYS_MAX))
     made = select(func.count()).where(
-        columns.merchant_id == merchant_id, columns.created_at > func.now() - timedelta(days=1)
+        columns.merchant_id == merchant_id, columns.created_at > func.now() - CREDENTIALS_DAY
     )
     if (await connection.execute(made)).scalar_one() >= KEYS_A_DAY_MAX:
         raise KeysExhausted(maximum_a_day=str(KEYS_A_DAY_MAX))

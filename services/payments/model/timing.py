@@ -82,6 +82,10 @@ COMPARE_SKEW = timedelta(seconds=60)
 LOST_RETURNS, LOST_RETURNS_CREATED = timedelta(days=30), timedelta(days=90)
 # From one such payment to the next, so that providers and new payments are not held up.
 DOUBT_EVERY_SECONDS = 0.05
+# A person's comparison goes back so far, whatever was compared before.
+COMPARE_BACK = timedelta(days=7)
+# How often the progress of a recovery is stated to the person who waits for it.
+RECOVERY_PROGRESS_SECONDS = 0.5
 
 # --- Credentials, which every replica holds in memory, seconds.
 # From one reading of what has changed to the next; where an unknown key waits for it, sooner.
@@ -96,6 +100,15 @@ CREDENTIALS_STATEMENT_SECONDS = 2
 CREDENTIALS_USES_SECONDS = 10.0
 # How often the keys that ended long ago are forgotten.
 CREDENTIALS_FORGET_SECONDS = 3600.0
+# So many keys, or merchants, may be made within this time, and an ended key is remembered by name
+# for as long: each replica holds all of them in memory.
+CREDENTIALS_DAY = timedelta(days=1)
+
+# --- Tokens.
+# Our own are short, because each one counts as long as its key does, and no longer.
+TOKEN_LIFETIME_SECONDS = 600
+# One answer with an issuer's keys.
+ISSUER_CALL_SECONDS = 5.0
 
 # --- Rows that count for a time, which every replica holds in memory, seconds.
 # How long a call waits for a reading that is new enough before it is refused.
@@ -119,7 +132,6 @@ CORRIDORS_FRESH_SECONDS = 4.0
 CORRIDORS_EFFECTIVE = timedelta(seconds=5)
 # How long a call waits at that moment, where the database's clock is not known well enough.
 CORRIDORS_SWITCH_SECONDS = 0.01
-
 
 # --- Proposals, seconds.
 # How often proposals that nobody decided in time are looked for.
@@ -228,6 +240,8 @@ DELIVERY_CONNECTION_SECONDS = 1.0
 # How long a stop waits for answers; another worker sends an event without one again.
 DELIVERY_STOP_SECONDS = 5.0
 OUTBOX_MEASURE_SECONDS = 15.0
+# An endpoint whose oldest event waits for so long does not keep up.
+OUTBOX_LATE_SECONDS = 30.0
 
 # --- The database, seconds.
 ALARM_RETRY_SECONDS, ALARM_CONNECT_SECONDS, ALARM_CLOSE_SECONDS = 1.0, 5.0, 2.0
@@ -240,10 +254,28 @@ WATCH_SECONDS = 10.0
 # Between two looks at the exchange positions, which limit new payments; and between two questions
 # for the middles of the market, which only value them.
 EXPOSURE_SECONDS, MIDDLES_SECONDS = 5.0, 60.0
+# A quote gets its time from a process before it is priced. Beside CLOCK_SKEW there are the call to
+# fx and the age of a reading between it and the database's clock.
+OVERRIDE_DOUBT = timedelta(seconds=10)
 # An unreadable row that was noted is not noted again for so long.
 UNREADABLE_NOTED_SECONDS = 60.0
 # A transaction that began before an endpoint was there may end so much later.
 TRANSACTION_SECONDS = 10
+
+# --- Counts and lists that people look at.
+# One count of the scoreboards, and one of the overview, is shown for so long: each takes a part of
+# a second.
+SCOREBOARD_KEPT, OVERVIEW_KEPT = timedelta(seconds=60), timedelta(seconds=1)
+# The newest payments that the overview counts, and those whose attempts it counts by provider.
+OVERVIEW_PAYMENTS, OVERVIEW_PROVIDERS = timedelta(hours=24), timedelta(hours=1)
+# A search that has taken so long looks no further, and answers with the page so far.
+SEARCH_SECONDS = 0.04
+# An id is made at another moment than its payment's time, and by another clock.
+ID_MARGIN = timedelta(minutes=10)
+# A call that waits for changes: from one look to the next, and in all.
+CHANGES_LOOK_SECONDS, CHANGES_WAIT_SECONDS = 0.5, 5.0
+# An older cursor may have missed changes.
+CHANGES_CURSOR_KEPT = timedelta(minutes=5)
 
 
 def retry_in(inconclusive: int, retry_after: timedelta, spread: float) -> timedelta:

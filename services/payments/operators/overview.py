@@ -12,11 +12,10 @@ from services.payments.mesh.ports import BreakerState, CurrentCorridors, RateQue
 from services.payments.model.attempt import Capabilities
 from services.payments.model.progress import ExpectedTime, expected_times
 from services.payments.model.quote import RateTrail
+from services.payments.model.timing import OVERVIEW_KEPT
 from services.shared.clock import Clock
 from services.shared.errors import DomainError
 from services.shared.money import Money
-
-KEPT = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +158,7 @@ class Overviewing:
         """The overview, a second old at the most. Raises Unavailable."""
         async with self._reading:
             now = self._clock.now()
-            if self._kept is None or now - self._kept[0] >= KEPT:
+            if self._kept is None or now - self._kept[0] >= OVERVIEW_KEPT:
                 self._kept = now, await self._read()
             return self._kept[1]
 

@@ -5,21 +5,22 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from services.payments.model.timing import (
+    CHANGES_CURSOR_KEPT,
+    CHANGES_LOOK_SECONDS,
+    CHANGES_WAIT_SECONDS,
+)
 from services.shared.errors import Overloaded
 from services.shared.ids import Prefix, encode_id
 from services.shared.money import Money
 
-# From one look to the next, and the longest wait for a change.
-LOOK_SECONDS, WAIT_SECONDS = 0.5, 5.0
 # Calls that wait at once in one replica.
 WATCHING_MAX = 50
 CHANGES_MAX = 1000
-# An older cursor may have missed changes.
-CURSOR_KEPT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +100,12 @@ class Watching:
             self._watching -= 1
 
     async def _wait(self, cursor: Cursor) -> Changes:
-        until = self._clock() + WAIT_SECONDS
+        until = self._clock() + CHANGES_WAIT_SECONDS
         while True:
             found = await self._store.since(cursor, limit=CHANGES_MAX + 1)
-            if len(found.changes) > CHANGES_MAX or found.cursor.at - cursor.at > CURSOR_KEPT:
+            is_old = found.cursor.at - cursor.at > CHANGES_CURSOR_KEPT
+            if is_old or len(found.changes) > CHANGES_MAX:
                 return Changes(changes=(), cursor=found.cursor, is_reset=True)
             if found.changes or self._clock() >= until:
                 return found
-            await self._sleep(LOOK_SECONDS)
+            await self._sleep(CHANGES_LOOK_SECONDS)

@@ -4,19 +4,19 @@ so that one count is made at a time, of all corridors at once, and kept for a mi
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from services.payments.mesh.ports import RateQuery, Rates
 from services.payments.model.principal import MerchantId
 from services.payments.model.quote import RateTrail
 from services.payments.model.scoreboard import AMOUNT, Cost, Figures, Scoreboard
+from services.payments.model.timing import SCOREBOARD_KEPT
 from services.payments.orders.limits import Offers
 from services.shared.clock import Clock
 from services.shared.corridors import Corridor, Corridors
 from services.shared.errors import DomainError
 
-KEPT = timedelta(seconds=60)
 # Of more merchants than these, the count that was made first is forgotten.
 KEPT_MAX = 1000
 
@@ -96,7 +96,7 @@ class Scoreboards:
         async with self._counting:
             now = self._clock.now()
             made_at, counted = self._kept.get(merchant_id, (None, None))
-            if made_at is None or counted is None or now - made_at >= KEPT:
+            if made_at is None or counted is None or now - made_at >= SCOREBOARD_KEPT:
                 counted = await self._store.count(merchant_id)
                 self._kept.pop(merchant_id, None)
                 self._kept[merchant_id] = now, counted

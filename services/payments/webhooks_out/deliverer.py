@@ -12,6 +12,7 @@ from prometheus_client import Counter, Gauge
 from services.payments.model.timing import (
     DELIVER_EVERY_SECONDS,
     DELIVERY_STOP_SECONDS,
+    OUTBOX_LATE_SECONDS,
     OUTBOX_MEASURE_SECONDS,
 )
 from services.payments.webhooks_out.delivery import (
@@ -34,9 +35,12 @@ SET_ASIDE = Counter("caravel_outbox_set_aside_total", "Events given up after the
 FENCED = Counter("caravel_outbox_fenced_total", "Results dropped because the lease had moved on.")
 OLDEST = Gauge("caravel_outbox_oldest_pending_seconds", "Age of the oldest undelivered event.")
 PENDING = Gauge("caravel_outbox_pending_events", "Undelivered events.")
+# Endpoints are as many as merchants want: so many are published, and none that keeps up.
+LATE_ENDPOINTS_MAX = 20
 LATE = Gauge(
     "caravel_outbox_late_events",
-    "Undelivered events of an endpoint that has waited for half a minute, of at most 20 endpoints.",
+    f"Undelivered events of an endpoint that has waited for {OUTBOX_LATE_SECONDS:g} seconds, of at "
+    f"most {LATE_ENDPOINTS_MAX} endpoints.",
     ["merchant", "endpoint"],
 )
 LATE_OLDEST = Gauge(
@@ -44,8 +48,6 @@ LATE_OLDEST = Gauge(
     "Age of the oldest undelivered event of such an endpoint.",
     ["merchant", "endpoint"],
 )
-# Endpoints are as many as merchants want: so many are published, and none that keeps up.
-LATE_ENDPOINTS_MAX, LATE_SECONDS = 20, 30.0
 # A slow endpoint keeps this many senders busy and no more.
 UNDER_WAY_EACH = 64
 UNDER_WAY_MAX = 512
@@ -183,7 +185,7 @@ def publish_waiting(events: int, longest: Sequence[Waiting]) -> None:
     LATE.clear()
     LATE_OLDEST.clear()
     for one in longest:
-        if one.oldest_seconds >= LATE_SECONDS:
+        if one.oldest_seconds >= OUTBOX_LATE_SECONDS:
             labels = (one.merchant_id, encode_id(Prefix.ENDPOINT, one.endpoint_id))
             LATE.labels(*labels).set(one.events)
             LATE_OLDEST.labels(*labels).set(one.oldest_seconds)

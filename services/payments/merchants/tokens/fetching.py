@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from services.payments.merchants.tokens.keys import Keys, KeysUnreadable, parse_keys
+from services.payments.model.timing import ISSUER_CALL_SECONDS
 
 ANSWER_MAX_BYTES = 256 * 1024
-FETCH_SECONDS = 5.0
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 
@@ -84,7 +84,7 @@ class KeyFetcher:
             return bytes(found)
 
 
-def open_session(seconds: float = FETCH_SECONDS) -> aiohttp.ClientSession:
+def open_session(seconds: float = ISSUER_CALL_SECONDS) -> aiohttp.ClientSession:
     """A session for all issuers, to be closed: each answer has so many seconds, no cookie is kept,
     and nothing is unpacked."""
     return aiohttp.ClientSession(

@@ -12,12 +12,10 @@ from services.payments.merchants.tokens.signing import ALGORITHM, TYPE, SigningK
 from services.payments.merchants.tokens.verified import TokenPrincipal, Verified
 from services.payments.merchants.tokens.verifier import Trusted
 from services.payments.model.principal import Principal
+from services.payments.model.timing import CLOCK_SKEW, TOKEN_LIFETIME_SECONDS
 from services.shared.errors import Forbidden, NotAllowedNow, field_invalid
 from services.shared.ids import new_id
 
-LIFETIME_SECONDS = 600
-# Replicas' clocks may be so far apart.
-CLOCK_SKEW_SECONDS = 5
 # The principal of a key, given as its text. Raises NotAuthenticated or Forbidden.
 Authenticate = Callable[[str], Awaitable[Principal]]
 
@@ -79,7 +77,7 @@ class TokenIssuing:
                 "sub": principal.credential_id,
                 "client_id": principal.credential_id,
                 "iat": now,
-                "exp": now + LIFETIME_SECONDS,
+                "exp": now + TOKEN_LIFETIME_SECONDS,
                 "jti": str(new_id()),
                 "scope": " ".join(sorted(granted)),
             }
@@ -96,8 +94,8 @@ class TokenIssuing:
             algorithms=(ALGORITHM,),
             keys=self._keys,
             meaning=self._meaning,
-            maximum_lifetime_seconds=LIFETIME_SECONDS,
-            clock_skew_seconds=CLOCK_SKEW_SECONDS,
+            maximum_lifetime_seconds=TOKEN_LIFETIME_SECONDS,
+            clock_skew_seconds=CLOCK_SKEW.seconds,
             types=frozenset({TYPE}),
         )
 

@@ -7,8 +7,9 @@ import grpc
 from caravel.payments.v1 import tokens_pb2, tokens_pb2_grpc
 
 from services.payments.merchants.tokens.form_body import CLIENT_CREDENTIALS, read_token_request
-from services.payments.merchants.tokens.issuing import LIFETIME_SECONDS, TokenIssuing
+from services.payments.merchants.tokens.issuing import TokenIssuing
 from services.payments.model.principal import Principal
+from services.payments.model.timing import TOKEN_LIFETIME_SECONDS
 from services.shared.grpc_calls import Caller
 from services.shared.grpc_server import GrpcServer
 
@@ -45,7 +46,7 @@ class TokenServicer(tokens_pb2_grpc.TokenServiceServicer):
         return tokens_pb2.AccessToken(
             access_token=issued.token,
             token_type=BEARER,
-            expires_in=LIFETIME_SECONDS,
+            expires_in=TOKEN_LIFETIME_SECONDS,
             scope=" ".join(sorted(issued.scopes)),
         )
 

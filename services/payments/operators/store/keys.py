@@ -2,7 +2,7 @@
 merchants/store does, and adds its entry to the log of actions."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from services.payments.merchants.store import (
     refuse_ended_maker,
 )
 from services.payments.model.operator import Operator
+from services.payments.model.timing import CREDENTIALS_DAY
 from services.payments.operators.domain import (
     OPERATOR_KEYS_A_DAY_MAX,
     OPERATOR_KEYS_MAX,
@@ -134,7 +135,7 @@ async def _refuse_exhausted(connection: AsyncConnection, created_by: str) -> Non
     if (await connection.execute(active)).scalar_one() >= OPERATOR_KEYS_MAX:
         raise KeysExhausted(maximum=str(OPERATOR_KEYS_MAX))
     made = select(func.count()).where(
-        _KEYS.c.created_by == created_by, _KEYS.c.created_at > func.now() - timedelta(days=1)
+        _KEYS.c.created_by == created_by, _KEYS.c.created_at > func.now() - CREDENTIALS_DAY
     )
     if (await connection.execute(made)).scalar_one() >= OPERATOR_KEYS_A_DAY_MAX:
         raise KeysExhausted(maximum_a_day=str(OPERATOR_KEYS_A_DAY_MAX))

@@ -4,7 +4,7 @@ the log of actions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from services.payments.merchants.store import (
     refuse_exhausted,
 )
 from services.payments.model.operator import Operator
+from services.payments.model.timing import CREDENTIALS_DAY
 from services.payments.operators.domain import (
     MERCHANTS_A_DAY_MAX,
     Action,
@@ -214,7 +215,7 @@ async def _log(
 async def _refuse_exhausted(connection: AsyncConnection, by: Operator) -> None:
     columns = _MERCHANTS.c
     made = select(func.count()).where(
-        columns.created_by == by.name, columns.created_at > func.now() - timedelta(days=1)
+        columns.created_by == by.name, columns.created_at > func.now() - CREDENTIALS_DAY
     )
     if (await connection.execute(made)).scalar_one() >= MERCHANTS_A_DAY_MAX:
         raise MerchantsExhausted(maximum_a_day=str(MERCHANTS_A_DAY_MAX))

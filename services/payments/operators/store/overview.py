@@ -11,7 +11,7 @@ from services.payments.base import rows
 from services.payments.engine.overdue import AGES
 from services.payments.engine.store.overdue import WAITING_FOR, count_overdue
 from services.payments.model.progress import STEPS, ExpectedTime
-from services.payments.model.timing import LOOKS_AHEAD
+from services.payments.model.timing import LOOKS_AHEAD, OVERVIEW_PAYMENTS, OVERVIEW_PROVIDERS
 from services.payments.operators.overview import (
     CompletionTime,
     CorridorSuccess,
@@ -28,8 +28,7 @@ from services.shared.money import SOURCE_CURRENCY, Money
 from services.shared.rollback import repeated
 
 COUNTED_MAX = 50_000
-PAYMENTS_WINDOW, PAYMENTS_MAX = timedelta(hours=24), 20_000
-PROVIDERS_WINDOW, PROVIDERS_MAX = timedelta(hours=1), 5_000
+PAYMENTS_MAX, PROVIDERS_MAX = 20_000, 5_000
 _NOW = text("SELECT now()")
 _UNDER_WAY = text(
     """
@@ -161,8 +160,10 @@ class PostgresOverview:
             now: datetime = (await connection.execute(_NOW)).scalar_one()
             under_way = await self._under_way(connection)
             waiting = await self._waiting(connection)
-            payments = await _newest(connection, _PAYMENTS, now - PAYMENTS_WINDOW, PAYMENTS_MAX)
-            providers = await _newest(connection, _PROVIDERS, now - PROVIDERS_WINDOW, PROVIDERS_MAX)
+            payments = await _newest(connection, _PAYMENTS, now - OVERVIEW_PAYMENTS, PAYMENTS_MAX)
+            providers = await _newest(
+                connection, _PROVIDERS, now - OVERVIEW_PROVIDERS, PROVIDERS_MAX
+            )
             queues = (await connection.execute(_QUEUES, {"most": self._most})).all()
             inbox = (await connection.execute(_INBOX, {"most": self._most})).all()
             failing = (await connection.execute(_FAILING, {"most": self._most})).one()
@@ -180,10 +181,10 @@ class PostgresOverview:
             waiting=waiting,
             completion=_completion(payments[0]),
             corridors=[_corridor(row) for row in payments if row.corridor_id is not None],
-            payments_counted_from=_counted_from(payments[0], now - PAYMENTS_WINDOW, PAYMENTS_MAX),
+            payments_counted_from=_counted_from(payments[0], now - OVERVIEW_PAYMENTS, PAYMENTS_MAX),
             providers=[_provider(row) for row in providers if row.provider is not None],
             providers_counted_from=_counted_from(
-                providers[0], now - PROVIDERS_WINDOW, PROVIDERS_MAX
+                providers[0], now - OVERVIEW_PROVIDERS, PROVIDERS_MAX
             ),
             queues=[_queue(row, now) for row in queues],
             inbox=[_inbox(row, now) for row in inbox],

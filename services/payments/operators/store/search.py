@@ -4,7 +4,6 @@ many at the most for a page, so that no search looks through a table."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.store.overdue import overdue_before
 from services.payments.model.payment import Payment, UnreadablePayment
 from services.payments.model.progress import ExpectedTime
+from services.payments.model.timing import ID_MARGIN, SEARCH_SECONDS
 from services.payments.operators.search import FoundPage, Sought
 from services.payments.operators.store.leading import EVERY, Lead, possible, required
 from services.shared.db import autocommitted, connected
@@ -29,10 +29,6 @@ from services.shared.rollback import repeated
 LOOKED_FIRST, LOOKED_MAX = 500, 10_000
 # Overdue payments among which those of an id are.
 OVERDUE_MAX = 100_000
-# Once a page has taken so long, it looks no further.
-LOOKING_SECONDS = 0.04
-# An id is made at another moment than its payment's time, and by another clock.
-ID_MARGIN = timedelta(minutes=10)
 _LAST_ID = UUID(int=2**128 - 1)
 _FILTERS = {
     "states": "p.state = ANY(CAST(:states AS text[]))",
@@ -93,7 +89,7 @@ class PostgresSearch:
                     return FoundPage(payments=await self._read(ids[:limit]), before=ids[limit - 1])
                 if look.looked < looked:
                     return FoundPage(payments=await self._read(ids))
-                if self._clock() - begun >= LOOKING_SECONDS:
+                if self._clock() - begun >= SEARCH_SECONDS:
                     return FoundPage(
                         payments=await self._read(ids),
                         before=look.last_id,

@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 
 from services.payments.merchants.domain import (
-    ENDED_HOURS,
     CredentialsUnverifiable,
     Merchant,
     MerchantKey,
@@ -191,7 +190,7 @@ async def test_keys_that_ended_long_ago_are_forgotten(source: Source) -> None:
             await credentials.load()
             return [await credentials.merchant_key(key.id) is None for key in (*ended, other)]
 
-        source.now += timedelta(hours=ENDED_HOURS)
+        source.now += timing.CREDENTIALS_DAY
         assert await forgotten() == [False, False, False]
         source.now += timedelta(seconds=1)
         assert await forgotten() == [True, True, False]

@@ -7,7 +7,8 @@ import pytest
 
 from services.payments.model.principal import MerchantId
 from services.payments.model.scoreboard import Figures
-from services.payments.orders.scoreboard import KEPT, KEPT_MAX, Counted, Scoreboards
+from services.payments.model.timing import SCOREBOARD_KEPT
+from services.payments.orders.scoreboard import KEPT_MAX, Counted, Scoreboards
 from services.shared.corridors import Corridors, CorridorUnsupported, load_corridors
 from services.shared.errors import Unavailable
 from tests.conftest import ROOT
@@ -67,7 +68,7 @@ async def test_a_count_is_kept_for_a_minute_and_is_of_one_merchant() -> None:
     assert await bench.payments(ACME) == await bench.payments(ACME) == 1
     assert await bench.payments(OTHER) == 2
     assert await bench.payments(None) == 3
-    bench.clock.at += KEPT
+    bench.clock.at += SCOREBOARD_KEPT
     assert await bench.payments(ACME) == 4
 
 

@@ -10,7 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base.paging import write_token
-from services.payments.model.timing import CREDENTIALS_FRESH_SECONDS
+from services.payments.model.timing import (
+    CHANGES_CURSOR_KEPT,
+    CHANGES_WAIT_SECONDS,
+    CREDENTIALS_FRESH_SECONDS,
+)
 from services.payments.operators import watching
 from services.payments.operators.store.changes import PostgresChanges
 from services.payments.operators.watching import Changes, Cursor, Watching
@@ -96,7 +100,7 @@ async def _no_pause(_: float) -> None:
 
 async def test_a_call_is_answered_without_a_change_after_its_time() -> None:
     store = _Scripted(NOTHING, NOTHING, NOTHING)
-    clock = _clock(0.0, 1.0, watching.WAIT_SECONDS)
+    clock = _clock(0.0, 1.0, CHANGES_WAIT_SECONDS)
 
     found = await Watching(store, clock=clock, sleep=_no_pause).after(CURSOR)
 
@@ -105,7 +109,7 @@ async def test_a_call_is_answered_without_a_change_after_its_time() -> None:
 
 
 async def test_an_old_cursor_and_too_many_changes_are_a_reset(engine: AsyncEngine) -> None:
-    late = Cursor(at=NOW + watching.CURSOR_KEPT + timedelta(seconds=1), snapshot="9:9:")
+    late = Cursor(at=NOW + CHANGES_CURSOR_KEPT + timedelta(seconds=1), snapshot="9:9:")
     many = Changes(changes=[None] * (watching.CHANGES_MAX + 1), cursor=CURSOR)  # type: ignore[list-item]
 
     for found in (Changes(changes=(), cursor=late), many):
@@ -154,7 +158,7 @@ async def test_a_key_that_is_revoked_while_its_call_waits_gets_no_answer(
     service: Service, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Longer than any replica may know of no revocation.
-    monkeypatch.setattr(watching, "WAIT_SECONDS", 2 * CREDENTIALS_FRESH_SECONDS)
+    monkeypatch.setattr(watching, "CHANGES_WAIT_SECONDS", 2 * CREDENTIALS_FRESH_SECONDS)
     key = await operator_key(engine, "ada")
     first = await service.search.WatchChanges(
         search_pb2.WatchChangesRequest(), metadata=(key.header,)
