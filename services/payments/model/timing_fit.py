@@ -33,6 +33,10 @@ class Misfit(StrEnum):
     BACK_OFF_SHRINKS = "BACK_OFF_SHRINKS"
     # An open payment would be due later than the list of the overdue looks.
     WAIT_LONGER_THAN_THE_LIST = "WAIT_LONGER_THAN_THE_LIST"
+    # Rows in memory would be too old to count before they are read again.
+    TOO_OLD_BETWEEN_READINGS = "TOO_OLD_BETWEEN_READINGS"
+    # The call for a page of a provider's events would outlive the lease of its worker.
+    LISTING_LEASE_SHORTER_THAN_A_CALL = "LISTING_LEASE_SHORTER_THAN_A_CALL"
     # A provider's payments would be held before its "absent" could prove anything.
     HELD_BEFORE_ABSENCE = "HELD_BEFORE_ABSENCE"
     # A provider would forget a key while a send under it is still under way.
@@ -74,12 +78,23 @@ class Times:
     longest_poll: timedelta = timing.LONGEST_POLL
     longest_round: timedelta = timing.LONGEST_ROUND
     retry_after_max: timedelta = timing.RETRY_AFTER_MAX
+    credentials_refresh: timedelta = timedelta(
+        seconds=timing.CREDENTIALS_REFRESH_SECONDS + timing.CREDENTIALS_PAUSE_SECONDS
+    )
+    credentials_fresh: timedelta = timedelta(seconds=timing.CREDENTIALS_FRESH_SECONDS)
+    held_refresh: timedelta = timedelta(seconds=timing.HELD_REFRESH_SECONDS)
+    held_fresh: timedelta = timedelta(seconds=timing.HELD_FRESH_SECONDS)
+    corridors_refresh: timedelta = timedelta(seconds=timing.CORRIDORS_REFRESH_SECONDS)
+    corridors_fresh: timedelta = timedelta(seconds=timing.CORRIDORS_FRESH_SECONDS)
+    listing_call: timedelta = timedelta(seconds=timing.LISTING_CALL_SECONDS)
+    listing_lease: timedelta = timedelta(seconds=timing.LISTING_LEASE_SECONDS)
     longest_rest: timedelta = timing.FIRST_REST * timing.REST_FACTOR ** (timing.BREAKDOWNS_MAX - 1)
 
 
 def refuse_misfits(times: Times, capabilities: Mapping[str, Capabilities]) -> None:
     """Raises TimesDoNotFit, with all problems, where there is one."""
-    problems = (*_of_lease(times), *_of_polls(times), *_of_waits(times), *_declared(capabilities))
+    ours = (*_of_lease(times), *_of_polls(times), *_of_waits(times), *_of_readings(times))
+    problems = (*ours, *_declared(capabilities))
     if problems:
         raise TimesDoNotFit(problems)
 
@@ -138,6 +153,23 @@ def _of_waits(times: Times) -> Iterator[Problem]:
         words = f"a payment may wait for {_seconds(longest)}; the list of the overdue looks only "
         words += f"{_seconds(times.looks_ahead)} ahead"
         yield Problem(misfit=Misfit.WAIT_LONGER_THAN_THE_LIST, sentence=words)
+
+
+def _of_readings(times: Times) -> Iterator[Problem]:
+    held = (
+        ("credentials", times.credentials_refresh, times.credentials_fresh),
+        ("overrides and pauses", times.held_refresh, times.held_fresh),
+        ("corridors", times.corridors_refresh, times.corridors_fresh),
+    )
+    for name, refresh, fresh in held:
+        if refresh >= fresh:
+            words = f"{name} are read every {_seconds(refresh)}, "
+            words += f"and are too old after {_seconds(fresh)}"
+            yield Problem(misfit=Misfit.TOO_OLD_BETWEEN_READINGS, sentence=words)
+    if times.listing_lease <= times.listing_call:
+        words = f"a call of {_seconds(times.listing_call)} for a page of events outlives "
+        words += f"its lease of {_seconds(times.listing_lease)}"
+        yield Problem(misfit=Misfit.LISTING_LEASE_SHORTER_THAN_A_CALL, sentence=words)
 
 
 def _declared(capabilities: Mapping[str, Capabilities]) -> Iterator[Problem]:

@@ -63,6 +63,10 @@ def test_a_lease_from_20_seconds_to_10_minutes_fits(lease: timedelta) -> None:
         (Misfit.WAIT_LONGER_THAN_THE_LIST, {"longest_poll": 11 * MINUTE}),
         (Misfit.WAIT_LONGER_THAN_THE_LIST, {"longest_round": 11 * MINUTE}),
         (Misfit.WAIT_LONGER_THAN_THE_LIST, {"longest_rest": 11 * MINUTE}),
+        (Misfit.TOO_OLD_BETWEEN_READINGS, {"credentials_refresh": SHIPPED.credentials_fresh}),
+        (Misfit.TOO_OLD_BETWEEN_READINGS, {"held_refresh": SHIPPED.held_fresh}),
+        (Misfit.TOO_OLD_BETWEEN_READINGS, {"corridors_refresh": SHIPPED.corridors_fresh}),
+        (Misfit.LISTING_LEASE_SHORTER_THAN_A_CALL, {"listing_lease": SHIPPED.listing_call}),
     ],
 )
 def test_times_that_contradict_each_other_are_refused_by_name(
