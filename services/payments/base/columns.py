@@ -39,6 +39,11 @@ def names(listed: Iterable[Column[Any]], alias: str = "") -> str:
     return ", ".join(f"{before}{column.name}" for column in listed)
 
 
+def parameters(listed: Iterable[Column[Any]]) -> str:
+    """The parameters of a statement that give columns their values, each with its column's name."""
+    return ", ".join(f":{column.name}" for column in listed)
+
+
 def typed(listed: Iterable[Column[Any]]) -> str:
     """Columns with their types, as json_to_recordset unfolds them."""
     return ", ".join(f"{c.name} {c.type.compile(dialect=_DIALECT)}" for c in listed)

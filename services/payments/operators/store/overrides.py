@@ -10,7 +10,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
-from services.payments.base.columns import columns
+from services.payments.base.columns import columns, given, names, parameters
 from services.payments.model.operator import Operator
 from services.payments.operators.domain import Action
 from services.payments.operators.overriding import (
@@ -24,7 +24,7 @@ from services.shared.ids import Prefix, encode_id
 from services.shared.rollback import repeated
 
 _TABLE = tables.rate_overrides
-_COLUMNS = columns(_TABLE)
+_COLUMNS, _GIVEN = columns(_TABLE), given(_TABLE)
 _NOW = text("SELECT clock_timestamp()")
 # One that has ended by itself makes room for the next one of its corridor.
 _CLOSE = text(
@@ -39,11 +39,8 @@ _OPEN_OF = text(
 )
 _ADD = text(
     f"""
-    INSERT INTO rate_overrides (id, corridor_id, rate, markup_basis_points,
-           maximum_deviation_basis_points, starts_at, ends_at, proposal_id, proposed_by,
-           approved_by, reason)
-    VALUES (:id, :corridor_id, :rate, :markup_basis_points, :maximum_deviation_basis_points,
-           :starts_at, :ends_at, :proposal_id, :proposed_by, :approved_by, :reason)
+    INSERT INTO rate_overrides ({names(_GIVEN)})
+    VALUES ({parameters(_GIVEN)})
     ON CONFLICT (corridor_id) WHERE ended_at IS NULL DO NOTHING
     RETURNING {_COLUMNS}
     """
@@ -87,16 +84,10 @@ class OverrideRows:
 
     async def add(self, override: AgreedOverride) -> None:
         """See OverrideRows.add."""
-        values = {name: getattr(override, name) for name in _GIVEN}
+        values = {column.name: getattr(override, column.name) for column in _GIVEN}
         if (await self._connection.execute(_ADD, values)).one_or_none() is None:
             held = await self.open_of(override.corridor_id)
             raise OverrideExists(override_id=encode_id(Prefix.OVERRIDE, held) if held else "")
-
-
-_GIVEN = (
-    *("id", "corridor_id", "rate", "markup_basis_points", "maximum_deviation_basis_points"),
-    *("starts_at", "ends_at", "proposal_id", "proposed_by", "approved_by", "reason"),
-)
 
 
 class PostgresOverrides:

@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
-from services.payments.base.columns import columns
+from services.payments.base.columns import columns, given, names, parameters
 from services.payments.engine.store.paused import pauses_of
 from services.payments.model.pause import Pause, PauseKind, UnderWay
 from services.payments.model.progress import STEPS
@@ -22,7 +22,7 @@ from services.shared.db import autocommitted, connected
 from services.shared.rollback import repeated
 
 _TABLE = tables.pauses
-_COLUMNS = columns(_TABLE)
+_COLUMNS, _GIVEN = columns(_TABLE), given(_TABLE)
 # One that has ended by itself makes room for the next one.
 _CLOSE = text(
     """
@@ -39,8 +39,8 @@ _OPEN_OF = text(
 )
 _ADD = text(
     f"""
-    INSERT INTO pauses (id, kind, name, under_way, reason, paused_by, starts_at, ends_at)
-    VALUES (:id, :kind, :name, :under_way, :reason, :paused_by, :starts_at, :ends_at)
+    INSERT INTO pauses ({names(_GIVEN)})
+    VALUES ({parameters(_GIVEN)})
     ON CONFLICT (kind, name, under_way) WHERE ended_at IS NULL DO NOTHING
     RETURNING {_COLUMNS}
     """
@@ -144,7 +144,7 @@ class PauseRows:
 
     async def add(self, pause: Pause) -> Pause:
         """See PauseRows.add."""
-        values = {name: getattr(pause, name) for name in _GIVEN}
+        values = {column.name: getattr(pause, column.name) for column in _GIVEN}
         row = (await self._connection.execute(_ADD, values)).one_or_none()
         if row is None:
             # Another operator was faster.
@@ -158,7 +158,6 @@ class PauseRows:
 
 
 _ALIKE = tuple(field.name for field in fields(PaymentsThere))
-_GIVEN = ("id", "kind", "name", "under_way", "reason", "paused_by", "starts_at", "ends_at")
 
 
 class PostgresPauses:

@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
-from services.payments.base.columns import columns
+from services.payments.base.columns import columns, given, names, parameters
 from services.payments.merchants.store import read_operator_key
 from services.payments.model.operator import Operator
 from services.payments.operators.domain import CLOCK, Action
@@ -29,14 +29,12 @@ from services.shared.ids import Prefix, decode_id, encode_id
 from services.shared.rollback import repeated
 
 _TABLE = tables.proposals
-_COLUMNS = columns(_TABLE)
+_COLUMNS, _GIVEN = columns(_TABLE), given(_TABLE)
 _NOW = text("SELECT clock_timestamp()")
 _ADD = text(
     f"""
-    INSERT INTO proposals (id, merchant_id, verb, target, target_state, payload, payload_sha256,
-           reason, proposer, proposer_credential, proposer_person, expires_at)
-    VALUES (:id, :merchant_id, :verb, :target, :target_state, :payload, :payload_sha256,
-           :reason, :proposer, :proposer_credential, :proposer_person, :expires_at)
+    INSERT INTO proposals ({names(_GIVEN)})
+    VALUES ({parameters(_GIVEN)})
     ON CONFLICT (verb, target) WHERE state = 'PROPOSED' DO NOTHING
     RETURNING {_COLUMNS}
     """

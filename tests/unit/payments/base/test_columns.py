@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Column, Integer, Table, Text, text
 
 from services.payments.base import attempt_rows, rows, tables
-from services.payments.base.columns import assigned, columns, given, moved, names, typed
+from services.payments.base.columns import assigned, columns, given, moved, names, parameters, typed
 from services.payments.base.tables import MOVED, SET
 from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import State
@@ -31,6 +31,7 @@ TABLE = Table(
 
 def test_a_new_row_brings_all_that_nothing_else_sets() -> None:
     assert names(given(TABLE)) == "id, state, weight_grams, price_minor"
+    assert parameters(given(TABLE)) == ":id, :state, :weight_grams, :price_minor"
     assert (
         typed(given(TABLE)) == "id INTEGER, state TEXT, weight_grams INTEGER, price_minor INTEGER"
     )
