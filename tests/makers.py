@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from services.payments.engine.decisions.case import Case
-from services.payments.engine.decisions.decider import STEP_OF_STATE, Decider
+from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import InboxEvent, Plan, Work
 from services.payments.model.attempt import (
     Answer,
@@ -22,6 +22,7 @@ from services.payments.model.attempt import (
 )
 from services.payments.model.payment import Payment, State
 from services.payments.model.principal import MerchantId
+from services.payments.model.progress import STEP_OF_STATE
 from services.payments.model.quote import (
     ROUNDING,
     Conditions,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 
 from services.payments.engine.decisions.corrections import correct
-from services.payments.engine.decisions.decider import STEP_OF_STATE, Decider
+from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, InboxEvent, Plan, Work
 from services.payments.engine.decisions.late_success import needs_all_attempts
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
@@ -16,6 +16,7 @@ from services.payments.model.attempt import Answer, Attempt, AttemptState, LookU
 from services.payments.model.ledger import Posting
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, State
+from services.payments.model.progress import STEP_OF_STATE
 from services.payments.model.timing import CALL, DOUBTED_TRIES
 from services.payments.operators.decisions import end_hold
 from services.shared.recipients import Recipient, Wallet

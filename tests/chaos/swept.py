@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import await_only
 
 from services.payments.base.idempotency import StoredAnswer
-from services.payments.engine.decisions.decider import STEP_OF_STATE
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.ports import WorkStore, WorkTransaction
 from services.payments.engine.quarantine import Lease
@@ -33,6 +32,7 @@ from services.payments.mesh.ports import (
 from services.payments.mesh.providers import GrpcProviders
 from services.payments.model.attempt import Answer, AttemptState
 from services.payments.model.payment import PaymentNotFound, State
+from services.payments.model.progress import STEP_OF_STATE
 from services.payments.operators.store.operations import PostgresOperations
 from services.payments.orders.ports import NewPayment, PaymentStore
 from services.payments.orders.store import payments

@@ -1,9 +1,13 @@
 """Statements with members of our enums in them."""
 
 import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from sqlalchemy import TextClause, text
+
+Case = TypeVar("Case", bound=StrEnum)
 
 
 def text_with(statement: str, **constants: StrEnum) -> TextClause:
@@ -17,3 +21,14 @@ def text_with(statement: str, **constants: StrEnum) -> TextClause:
         if not found:
             raise ValueError(f"the statement has no :{name}")
     return text(statement)
+
+
+def literals(constants: Iterable[StrEnum]) -> str:
+    """Constants of ours as the list of an IN, sorted, so that a statement is always the same."""
+    listed = ", ".join(f"'{constant}'" for constant in sorted(constants))
+    return f"({listed})"
+
+
+def whens(cases: Mapping[Case, StrEnum]) -> str:
+    """The cases of a CASE that gives one of our constants for another."""
+    return " ".join(f"WHEN '{one}' THEN '{then}'" for one, then in cases.items())

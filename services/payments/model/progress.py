@@ -37,6 +37,19 @@ def waits_for(payment: Payment) -> timedelta | None:
     return DEADLINES[waiting] if waiting else None
 
 
+# The step of a state: the next one, the one under way, or the last one.
+STEP_OF_STATE: Mapping[State, Step] = {
+    State.CREATED: Step.COLLECTION,
+    State.COLLECTING: Step.COLLECTION,
+    State.CONVERTED: Step.PAYOUT,
+    State.PAYING_OUT: Step.PAYOUT,
+    State.ACTION_REQUIRED: Step.PAYOUT,
+    State.COMPLETED: Step.PAYOUT,
+    State.RETURNED: Step.PAYOUT,
+    State.REFUNDING: Step.REFUND,
+    State.PARTLY_REFUNDED: Step.REFUND,
+    State.REFUNDED: Step.REFUND,
+}
 # The states in which the engine, and nobody else, has something to do, and the step that it waits
 # for where that is a provider's.
 STEPS: Mapping[State, Step | None] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from services.payments.model.payment import UNCOLLECTED, State
 from services.payments.model.quote import RateTrail, Terms
 from services.shared.money import EXACT, SOURCE_CURRENCY, Money
 
@@ -18,6 +19,8 @@ COST_PERCENT_MAX = Decimal(3)
 WITHIN_HOUR_PERCENT = Decimal(75)
 WITHIN_DAY_PERCENT = Decimal(100)
 DISCLOSED_PERCENT = Decimal(100)
+# Its dollars were never collected, or not yet.
+NOT_COLLECTED = UNCOLLECTED | {State.CREATED, State.COLLECTING}
 
 
 @dataclass(frozen=True, kw_only=True)

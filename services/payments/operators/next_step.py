@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from services.payments.model.attempt import Attempt, AttemptState, Step
+from services.payments.model.attempt import Attempt, AttemptState
 from services.payments.model.holds import HOLDS
 from services.payments.model.payment import SETTLED, Payment, State
-from services.payments.model.progress import waiting_as
+from services.payments.model.progress import STEPS, waiting_as
 from services.payments.model.timing import ENDS, End, Waiting
 from services.payments.operators.inspected import Queued
 
@@ -49,11 +49,6 @@ _MERCHANTS = {
     Waiting.RETURNED: "The payout came back; the merchant corrects the recipient or refunds.",
     Waiting.ACTION_REQUIRED: "The recipient was refused; the merchant corrects it or refunds.",
     Waiting.PARTLY_REFUNDED: "A part was refunded; the merchant decides about the rest.",
-}
-_STEP_OF = {
-    State.COLLECTING: Step.COLLECTION,
-    State.PAYING_OUT: Step.PAYOUT,
-    State.REFUNDING: Step.REFUND,
 }
 
 
@@ -116,7 +111,7 @@ def _of_settled(payment: Payment, queued: Queued) -> NextStep:
 
 
 def _current(payment: Payment, attempts: Sequence[Attempt]) -> Attempt | None:
-    step = _STEP_OF.get(payment.state)
+    step = STEPS.get(payment.state)
     return max((one for one in attempts if one.step is step), key=_number, default=None)
 
 

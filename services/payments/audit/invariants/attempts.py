@@ -5,6 +5,7 @@ from services.shared.money import SOURCE_CURRENCY
 
 # Something may be under way at the provider, or may have been.
 OUT = "('SENT', 'ACCEPTED', 'UNKNOWN')"
+# Written out on purpose: with the sets of the model an audit would share their mistakes.
 UNCOLLECTED = "('CREATED', 'COLLECTING', 'FAILED', 'CANCELLED', 'EXPIRED')"
 # The dollars that the payer may get back in all.
 REFUNDABLE = "CASE p.refund_fees WHEN 'kept' THEN p.net_minor ELSE p.amount_minor END"

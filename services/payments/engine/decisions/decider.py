@@ -57,23 +57,12 @@ from services.payments.model.causes import Cause
 from services.payments.model.dispute import money_claimed
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import CORRECTABLE, ENDED, UNCOLLECTED, State
+from services.payments.model.progress import STEP_OF_STATE
 from services.payments.model.quote import RateTrail
 from services.payments.model.refund import open_refund
 from services.payments.model.timing import SENDS_MAX
 from services.shared.errors import DomainError
 
-STEP_OF_STATE: Mapping[State, Step] = {
-    State.CREATED: Step.COLLECTION,
-    State.COLLECTING: Step.COLLECTION,
-    State.CONVERTED: Step.PAYOUT,
-    State.PAYING_OUT: Step.PAYOUT,
-    State.ACTION_REQUIRED: Step.PAYOUT,
-    State.COMPLETED: Step.PAYOUT,
-    State.RETURNED: Step.PAYOUT,
-    State.REFUNDING: Step.REFUND,
-    State.PARTLY_REFUNDED: Step.REFUND,
-    State.REFUNDED: Step.REFUND,
-}
 # Where the intent of a step leads, for the steps whose first attempt moves the payment.
 BEGINS: Mapping[State, State] = {
     State.CREATED: State.COLLECTING,

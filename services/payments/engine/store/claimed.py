@@ -17,7 +17,6 @@ from services.payments.base.dispute_rows import DISPUTE, read_report
 from services.payments.base.related import with_related
 from services.payments.base.unreadable import Source, UnreadableRow, read_each, read_one
 from services.payments.base.unreadable_rows import UnreadableRows
-from services.payments.engine.decisions.decider import STEP_OF_STATE
 from services.payments.engine.decisions.facts import ClaimEvent, InboxEvent, Work
 from services.payments.engine.decisions.inbox_events import without_recipients
 from services.payments.engine.decisions.late_success import needs_all_attempts
@@ -25,6 +24,7 @@ from services.payments.engine.quarantine import EventFailure, Patience, StepFail
 from services.payments.engine.store.quarantine import Failures, lease_of
 from services.payments.model.attempt import Attempt, Step
 from services.payments.model.payment import Payment, PaymentUnreadable
+from services.payments.model.progress import STEP_OF_STATE
 
 
 def read_inbox_event(row: Row[Any]) -> InboxEvent | ClaimEvent:

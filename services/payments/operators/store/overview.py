@@ -8,8 +8,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import rows
+from services.payments.base.statements import literals
 from services.payments.engine.overdue import AGES
 from services.payments.engine.store.overdue import WAITING_FOR, count_overdue
+from services.payments.model.attempt import LIVE, OVER
 from services.payments.model.progress import STEPS, ExpectedTime
 from services.payments.model.timing import LOOKS_AHEAD, OVERVIEW_PAYMENTS, OVERVIEW_PROVIDERS
 from services.payments.operators.overview import (
@@ -82,15 +84,15 @@ _PAYMENTS = text(
     """
 )
 _PROVIDERS = text(
-    """
+    f"""
     WITH newest AS MATERIALIZED (
         SELECT merchant_id, id, created_at FROM payments
          WHERE id >= :since ORDER BY id DESC LIMIT :most
     ), ended AS (
         SELECT a.provider, a.step, count(*) FILTER (WHERE a.state = 'SUCCEEDED') AS succeeded,
-               count(*) FILTER (WHERE a.state IN ('FAILED', 'REVERSED')) AS failed,
-               count(*) FILTER (WHERE a.state IN ('INTENDED', 'SENT', 'ACCEPTED', 'UNKNOWN'))
-               AS open, count(*) FILTER (WHERE a.state = 'UNKNOWN') AS unknown
+               count(*) FILTER (WHERE a.state IN {literals(OVER)}) AS failed,
+               count(*) FILTER (WHERE a.state IN {literals(LIVE)}) AS open,
+               count(*) FILTER (WHERE a.state = 'UNKNOWN') AS unknown
           FROM newest n
           JOIN attempts a ON a.merchant_id = n.merchant_id AND a.payment_id = n.id
          GROUP BY 1, 2

@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.base import tables
 from services.payments.base.columns import columns, given, names, parameters
+from services.payments.base.statements import whens
 from services.payments.engine.store.paused import pauses_of
+from services.payments.model.attempt import Step
 from services.payments.model.pause import Pause, PauseKind, UnderWay
-from services.payments.model.progress import STEPS
+from services.payments.model.progress import STEP_OF_STATE, STEPS
 from services.payments.model.timing import LOOKS_AHEAD
 from services.payments.operators.pause_ports import PaymentsThere, UnderWayThere
 from services.payments.operators.pausing import PauseExists
@@ -73,13 +75,14 @@ _PAGE = text(
 )
 # So many of all that are under way are looked at.
 COUNTED_MAX = 50_000
+# A funded payment is still to be converted; its next step is the payout all the same.
+_NEXT = {state: STEP_OF_STATE.get(state, Step.PAYOUT) for state in STEPS}
 # A payment without an attempt of its step has it next, and that was never sent.
 _UNDER_WAY = text(
     f"""
     WITH looked AS MATERIALIZED (
         SELECT merchant_id, id, state, corridor_id, onramp, offramp,
-               CASE WHEN state IN ('CREATED', 'COLLECTING') THEN 'collection'
-                    WHEN state = 'REFUNDING' THEN 'refund' ELSE 'payout' END AS step
+               CASE state {whens(_NEXT)} END AS step
           FROM payments
          WHERE due_at < now() + make_interval(secs => :ahead) AND hold_reason IS NULL
            AND due_at IS DISTINCT FROM deadline_at AND state = ANY(:states)

@@ -6,9 +6,11 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.payments.base.statements import literals
 from services.payments.model.principal import MerchantId
 from services.payments.model.scoreboard import (
     DISCLOSED_PERCENT,
+    NOT_COLLECTED,
     WINDOW,
     WITHIN_DAY_PERCENT,
     WITHIN_HOUR_PERCENT,
@@ -29,8 +31,7 @@ DAY_ENDS = """
          WHEN 7 THEN date_trunc('day', p.at) + interval '2 days'
          ELSE p.at + interval '1 day' END AT TIME ZONE 'UTC'
 """
-# Its dollars were never collected, or not yet.
-UNPAID = "p.state IN ('CREATED', 'COLLECTING', 'FAILED', 'CANCELLED', 'EXPIRED')"
+UNPAID = f"p.state IN {literals(NOT_COLLECTED)}"
 # The amounts are always kept; the other facts of a disclosure (docs/disclosures.md) are not, where
 # the offer is from before they were, or its corridor discloses nothing.
 SHOWN = """

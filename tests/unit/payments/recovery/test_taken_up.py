@@ -7,11 +7,12 @@ from itertools import chain, combinations, product
 
 import pytest
 
-from services.payments.engine.decisions.decider import STEP_OF_STATE, Decider
+from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, Work
 from services.payments.mesh.ports import ListedOperation
 from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
 from services.payments.model.payment import UNCOLLECTED, Failure, State
+from services.payments.model.progress import STEP_OF_STATE
 from services.payments.operators.decisions import end_hold
 from services.payments.recovery.ports import LostOperation, Stated, Undecided
 from services.payments.recovery.taken_up import hold_alone, take_up
