@@ -86,7 +86,7 @@ class GatewayConfig:
     identity: Path = Path("/etc/caravel/identity")
     # With tls.crt and tls.key, by which clients know the gateway; without it clients speak plainly.
     clients_certificate: Path | None = None
-    # How many proxies in front add their client's address to x-forwarded-for, and are believed.
+    # How many proxies in front add their client's address to x-forwarded-for, and are trusted.
     proxies: int = 0
     # A sandbox's, whose clients share one address: neither benchmark nor chaos runs meet it.
     address_calls: int = 20_000

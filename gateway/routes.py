@@ -33,7 +33,7 @@ TABLES: Mapping[Listener, Path] = {
 }
 
 Field = FieldDescriptorProto
-# Kinds that a program in Lua can tell apart; each stands for a form that a value must have.
+# Kinds that a program in Lua can distinguish; each stands for a form that a value must have.
 _SCALARS: Mapping[int, str] = {
     Field.TYPE_BOOL: "bool",
     Field.TYPE_BYTES: "bytes",

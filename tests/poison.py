@@ -87,14 +87,14 @@ def arrival(payment_id: UUID, event_id: str = "evt_1") -> Arrival:
     return Arrival(event=event, payment_id=payment_id, body=b"{}", keep_unmatched=True)
 
 
-async def tell(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -> None:
+async def bring(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -> None:
     """Brings that event."""
     await PostgresInbox(engine).receive([arrival(payment_id, event_id)])
 
 
 async def set_aside_event(engine: AsyncEngine, payment_id: UUID, event_id: str = "evt_1") -> None:
     """Leaves an event of the payment set aside, and its row whole again."""
-    await tell(engine, payment_id, event_id)
+    await bring(engine, payment_id, event_id)
     answer = "UPDATE webhook_inbox SET answer = {} WHERE event_id = :event_id"
     ((kept,),) = await rows(
         engine, "SELECT answer::text FROM webhook_inbox WHERE event_id = :id", id=event_id

@@ -7,7 +7,7 @@ local refusals = {}
 local AWAY = "The service cannot answer now; repeat the request with the same idempotency key."
 local LATE = "The answer took too long; the request may still be at work. "
   .. "Repeat it with the same idempotency key."
-local CROWDED = "Too much at once; repeat the request with the same idempotency key."
+local TOO_MANY = "Too much at once; repeat the request with the same idempotency key."
 local FAULT = "Something went wrong on our side; it is logged."
 
 -- A refusal with this reason; the case is the contract's, and nil for the usual one.
@@ -29,7 +29,7 @@ refusals.INTERNAL_ERROR = refusal("INTERNAL_ERROR", FAULT)
 local UNAVAILABLE = refusal("SERVICE_UNAVAILABLE", AWAY)
 local UNEXPLAINED = {
   ["4"] = refusal("SERVICE_UNAVAILABLE", LATE, nil, "late"),
-  ["8"] = refusal("OVERLOADED", CROWDED),
+  ["8"] = refusal("OVERLOADED", TOO_MANY),
   ["12"] = UNAVAILABLE,
   ["14"] = UNAVAILABLE,
 }

@@ -17,7 +17,7 @@ RATE_DIGITS = Context(prec=18, rounding=ROUND_HALF_EVEN)
 CLOCK_TOLERANCE = timedelta(minutes=5)
 BASIS_POINTS = 10_000
 ANCIENT = timedelta(days=90)
-# The lowest and the highest middle that a corridor believes.
+# The lowest and the highest mid rate that a corridor accepts.
 Bounds = tuple[Decimal, Decimal]
 
 

@@ -56,7 +56,7 @@ class Feed:
         self._rests_until: datetime | None = None
         self._seen: dict[str, Observation] = {}
         # The last one that could be used, by pair and bounds: a source keeps its newest, which one
-        # corridor may believe and another not.
+        # corridor may accept and another not.
         self._good: dict[tuple[str, Bounds | None], Observation] = {}
         # The reason that the log has last, by pair: each call would say it again.
         self._said: dict[str, str] = {}

@@ -12,13 +12,13 @@ from services.shared.money import EXACT
 
 class OverrideOutOfBounds(Unavailable):
     """The override of the corridor's rate is farther from the market's middle than it may be, or a
-    middle that the corridor believes from no source."""
+    middle that the corridor accepts from no source."""
 
     reason = "FX_OVERRIDE_OUT_OF_BOUNDS"
 
 
 def apply_override(
-    rate: Rate, override: Override, now: datetime, believed: Bounds | None = None
+    rate: Rate, override: Override, now: datetime, accepted: Bounds | None = None
 ) -> Rate | OverrideOutOfBounds:
     """The rate by the override; as it was where the override has ended.
 
@@ -27,7 +27,7 @@ def apply_override(
     if now >= override.expires_at:
         return rate
     market = rate.observation.mid
-    if not _is_within_bounds(override, market) or not _is_believed(override, believed):
+    if not _is_within_bounds(override, market) or not _is_accepted(override, accepted):
         return OverrideOutOfBounds(pair=f"{rate.base_currency}/{rate.quote_currency}")
     applied = replace(override, market_mid=market)
     if override.markup_basis_points is None:
@@ -47,10 +47,10 @@ def outcome_of(answer: Rate | OverrideOutOfBounds) -> str:
     return "applied" if answer.override else "ended"
 
 
-def _is_believed(override: Override, believed: Bounds | None) -> bool:
-    if believed is None or override.mid is None:
+def _is_accepted(override: Override, accepted: Bounds | None) -> bool:
+    if accepted is None or override.mid is None:
         return True
-    return believed[0] <= override.mid <= believed[1]
+    return accepted[0] <= override.mid <= accepted[1]
 
 
 def _is_within_bounds(override: Override, market: Decimal) -> bool:

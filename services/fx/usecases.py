@@ -110,8 +110,8 @@ class Rates:
         """The answer to a query, with the query's override in it where that still applies."""
         if query.override is None or isinstance(answer, DomainError):
             return answer
-        believed = _bounds(self._corridors.get(query.corridor_id))
-        applied = apply_override(answer, query.override, self._clock.now(), believed)
+        accepted = _bounds(self._corridors.get(query.corridor_id))
+        applied = apply_override(answer, query.override, self._clock.now(), accepted)
         count_override(query.corridor_id, outcome_of(applied))
         return applied
 

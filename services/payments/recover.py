@@ -185,7 +185,7 @@ def read(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The words as a verb. Exits with 2 where they make no sense."""
     parser = argparse.ArgumentParser(prog="recover")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("show", help="tell whether the database is older, and by what one knows")
+    verbs.add_parser("show", help="print whether the database is older, and the signs of it")
     verbs.add_parser("compare", help="compare it with what providers list, and change nothing")
     for name, summary in (
         ("start", "take from the providers what the database has lost"),

@@ -9,7 +9,7 @@ from enum import Enum
 
 # Doubling is bounded long before a number could grow large.
 _DOUBLINGS_MAX = 16
-# So many keys are remembered as failed; more are not needed to tell one from another.
+# So many keys are remembered as failed; more are not needed to distinguish them.
 _KEYS_MAX = 1024
 
 
@@ -37,7 +37,7 @@ class BreakerPolicy:
     # A provider that answered at once when it was tried again may fail more often before the next
     # pause, up to so many times as often.
     patience_max: int = 4
-    # How long a trial is kept for operations that tell more than others, per rank.
+    # How long a trial is kept for operations whose answers prove more than others', per rank.
     reserve_seconds: float = 2.0
 
 
@@ -89,7 +89,7 @@ class Breaker:
     def may_admit(self, key: str) -> bool:
         """Whether an operation would be admitted now.
 
-        After a pause few are tried at once, and those first that tell most: of keys that failed
+        After a pause few are tried at once, and those first that prove most: of keys that failed
         before, since a provider that answers them is well and nothing new is put at risk; then of
         fresh keys; last of keys that have failed as a trial, since one of them may be the cause.
         """

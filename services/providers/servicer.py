@@ -47,7 +47,7 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
     async def ReadWebhooks(  # noqa: N802
         self, request: providers_pb2.ReadWebhooksRequest, context: object
     ) -> providers_pb2.ReadWebhooksResponse:
-        """Verifies each webhook, says what it means, or why nobody believes it."""
+        """Verifies each webhook, says what it means, or why it is refused."""
         return convert.from_events(
             self._providers.read_webhooks(
                 (one.provider, convert.to_webhook(one)) for one in request.webhooks

@@ -1,5 +1,5 @@
-"""The verbs of the service: carry operations to their providers, ask what became of them, read what
-providers tell us. One operation never fails another: whatever goes wrong with it is its result.
+"""The verbs of the service: carry operations to their providers, ask what became of them, read the
+events of providers. One operation never fails another: whatever goes wrong with it is its result.
 The protection of each provider is in protection."""
 
 import asyncio

@@ -41,7 +41,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         """Says whether calls are welcome; once it is stopping they never are."""
         if serving != self._is_serving and not self._is_stopping:
             self._is_serving = serving
-            self._tell()
+            self._report()
 
     def stop(self) -> None:
         """Says that no call is welcome any more."""
@@ -74,6 +74,6 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
     def _status(self) -> Any:
         return SERVING if self._is_serving else NOT_SERVING
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

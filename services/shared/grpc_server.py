@@ -35,7 +35,7 @@ from services.shared.grpc_reflection import Reflection
 from services.shared.held import HeldStreams
 from services.shared.identity import Identity
 from services.shared.limits import KIB, MESSAGE_MAX_BYTES, METADATA_MAX_BYTES
-from services.shared.readiness import Readiness, Tell
+from services.shared.readiness import Readiness, Report
 from services.shared.secret_files import forbid_core_dumps
 from services.shared.telemetry import publish_build, publish_metrics
 
@@ -105,7 +105,7 @@ class GrpcServer:
     It shows the certificate of `identity`, and takes connections of the mesh's own certificates
     alone; a test may leave it out. A call is for the services that its access in the contract
     names, and then admitted by `admit`; health and reflection are for every certificate, because
-    they tell only what the contract does. A call without an access option in the contract cannot
+    they show only what the contract does. A call without an access option in the contract cannot
     be served. A message may have max_bytes. Health says SERVING only while `readiness`, where it
     is given, says so.
     """
@@ -117,7 +117,7 @@ class GrpcServer:
         identity: Identity | None = None,
         max_bytes: int = MESSAGE_MAX_BYTES,
         connection_age_seconds: float = CONNECTION_AGE_SECONDS,
-        readiness: Callable[[Tell], Readiness] | None = None,
+        readiness: Callable[[Report], Readiness] | None = None,
         wrap: Callable[..., Wrap] = wrapper,
     ) -> None:
         options = [
@@ -131,7 +131,7 @@ class GrpcServer:
         self._identity = identity
         self._held = HeldStreams()
         self._health = HealthServicer(self._held)
-        self._readiness = readiness(self._tell) if readiness else None
+        self._readiness = readiness(self._report) if readiness else None
         self._asking: asyncio.Task[None] | None = None
         self._names: list[str] = []
         self.port = 0
@@ -176,7 +176,7 @@ class GrpcServer:
 
     async def set_serving(self) -> None:
         """Sets health to SERVING."""
-        self._tell(True)
+        self._report(True)
         if self._readiness:
             self._asking = asyncio.create_task(self._readiness.run())
 
@@ -194,7 +194,7 @@ class GrpcServer:
             return self._server.add_secure_port(address, self._identity.server_credentials())
         return self._server.add_insecure_port(address)
 
-    def _tell(self, ready: bool) -> None:
+    def _report(self, ready: bool) -> None:
         self._health.set(serving=ready)
 
 

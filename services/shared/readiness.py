@@ -1,5 +1,5 @@
 """Whether a process can do its work: it asks what it depends on, again and again, and says so when
-the answer has become another. One failure is none: only some in a row are believed."""
+the answer has become another. One failure changes nothing: only some in a row do."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ FAILURES, FAILING_SECONDS = 2, 4.0
 
 # Raises Unavailable where the work cannot be done now; within a bounded time.
 Ask = Callable[[], Awaitable[None]]
-Tell = Callable[[bool], None]
+Report = Callable[[bool], None]
 
 
 class Readiness:
@@ -23,14 +23,14 @@ class Readiness:
     def __init__(
         self,
         ask: Ask,
-        tell: Tell,
+        report: Report,
         *,
         every_seconds: float = EVERY_SECONDS,
         patience: float = FAILING_SECONDS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
-        self._tell = tell
+        self._report = report
         self._every_seconds = every_seconds
         self._patience = patience
         self._now = now
@@ -64,8 +64,8 @@ class Readiness:
         if self._is_ready and self._failures >= FAILURES and failing >= self._patience:
             self._is_ready = False
             get_logger().warning("not_ready", cause=cause, seconds=round(failing, 1))
-            self._tell(False)
+            self._report(False)
         elif not self._is_ready and not cause:
             self._is_ready = True
             get_logger().warning("ready_again")
-            self._tell(True)
+            self._report(True)

@@ -26,7 +26,7 @@ class Merchant:
         self._known_to: set[str] = set()
 
     async def register(self, rest: Target, database: str) -> None:
-        """Has the mesh on this database tell it of everything from now on. Raises Problem."""
+        """Has the mesh on this database send it all events from now on. Raises Problem."""
         if database in self._known_to:
             return
         body = json.dumps({"url": f"http://{HOST}:{self.port}/events"}).encode()

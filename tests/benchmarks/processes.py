@@ -16,7 +16,7 @@ class Memory:
     """Of one kind of process, in bytes: resident, and with what is shared counted once."""
 
     rss: int
-    # None where the system does not tell.
+    # None where the system does not say.
     pss: int | None
 
 

@@ -65,10 +65,10 @@ def carry_out(
     seeds: Sequence[int], campaign: Campaign, at_once: int, say: Callable[[str], None]
 ) -> Sequence[Result]:
     """Runs the seeds and says what each has come to, and all together."""
-    return tell(side_by_side(run_seed, seeds, campaign, at_once), campaign, say)
+    return report(side_by_side(run_seed, seeds, campaign, at_once), campaign, say)
 
 
-def tell(
+def report(
     results: Iterable[Result], campaign: Campaign, say: Callable[[str], None]
 ) -> Sequence[Result]:
     """Says of each result what it is when it comes, and then of all."""

@@ -24,7 +24,7 @@ from tests.chaos.schedule import Action, Schedule
 
 AIMING_SECONDS = 10.0
 LYING_INTERVAL_SECONDS = 0.5
-TELLING_SECONDS = 60.0
+CONTROL_SECONDS = 60.0
 UNANSWERED = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -74,7 +74,7 @@ class Nemesis:
             self._resume_session(pid)
         self._lies, self._phases, self._regimes = {}, [], {}
         await self._mesh.healthy()
-        async with asyncio.timeout(TELLING_SECONDS):
+        async with asyncio.timeout(CONTROL_SECONDS):
             await self._stop_lying()
         await self._mesh.healthy()
         self._write("healed", "mesh", {})

@@ -238,7 +238,7 @@ async def _load(run: _Run) -> None:
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(run.driver.run(stop))
-        group.create_task(_tell_progress(run, stop))
+        group.create_task(_show_progress(run, stop))
         try:
             await run.nemesis.run()
             await run.driver.has_acted.wait()
@@ -248,7 +248,7 @@ async def _load(run: _Run) -> None:
             stop.set()
 
 
-async def _tell_progress(run: _Run, stop: asyncio.Event) -> None:
+async def _show_progress(run: _Run, stop: asyncio.Event) -> None:
     began, indefinite = time.monotonic(), 0
     tail = Tail(run.history.path, from_start=True)
     while not stop.is_set():

@@ -35,7 +35,7 @@ def test_the_report_has_each_seed_s_findings_and_a_line_for_all(
     ]
     said: list[str] = []
 
-    assert campaign.tell(iter(results), _campaign(tmp_path), said.append) == results
+    assert campaign.report(iter(results), _campaign(tmp_path), said.append) == results
 
     good, failed, why, together = said
     assert "seed 7" in good and "abc" in good and "NOT SAFE" in failed

@@ -127,7 +127,7 @@ async def until_rest(
 
 async def until_held(owner_url: str, limit_seconds: float) -> None:
     """Waits until everything that has been unknown for too long is on hold, or the limit is
-    reached; what is not is the audit's to tell."""
+    reached; what is not is the audit's to report."""
     connection = await asyncpg.connect(owner_url, timeout=ANSWER_SECONDS)
     try:
         with suppress(TimeoutError):

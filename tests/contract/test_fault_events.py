@@ -153,9 +153,9 @@ def test_every_mode_of_events_and_ends_is_tried() -> None:
     # simulator's test_stripe_dashboard.
     settling |= {Mode.FLAPPING, Mode.FAILS_AS, Mode.RECIPIENT_REFUSED}
     settling |= {Mode.PAYER_AUTHENTICATES, Mode.PAYER_FAILS, Mode.DISPUTE}
-    telling = {Mode.DUPLICATE_WEBHOOK, Mode.REORDER, Mode.NO_WEBHOOK, Mode.BAD_SIGNATURE}
-    telling |= {Mode.OLD_TIMESTAMP, Mode.FUTURE_TIMESTAMP}
+    delivering = {Mode.DUPLICATE_WEBHOOK, Mode.REORDER, Mode.NO_WEBHOOK, Mode.BAD_SIGNATURE}
+    delivering |= {Mode.OLD_TIMESTAMP, Mode.FUTURE_TIMESTAMP}
     lying = {mode for mode, spec in SPECS.items() if {Step.EVENT, Step.SEND} <= spec.steps}
 
     assert {mode for mode, spec in SPECS.items() if Step.SETTLE in spec.steps} == settling
-    assert {mode for mode, spec in SPECS.items() if Step.EVENT in spec.steps} == telling | lying
+    assert {mode for mode, spec in SPECS.items() if Step.EVENT in spec.steps} == delivering | lying

@@ -249,7 +249,7 @@ async def test_secrets_reach_no_log_no_result_and_no_repr(
     case: Case, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def echo(request: web.Request) -> web.Response:
-        # The worst a provider can do: tell us our own key, in every place that we read.
+        # The worst a provider can do: give us our own key, in every place that we read.
         credential = request.headers["authorization"]
         return web.json_response(
             {

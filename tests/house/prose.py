@@ -22,6 +22,10 @@ MARKS = {
     ".sh": "#",
     ".sql": "--",
 }
+# Python without the suffix.
+SCRIPT = ROOT / "caravel"
+# A string or a name of Lua; a comment, which is read as a paragraph, matches before them.
+LUA_TOKEN = re.compile(r'--[^\n]*|"(?P<text>[^"\n]*)"|(?P<name>[A-Za-z_]\w*)')
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # A migration is written once and keeps the names of its time.
 FROZEN = "migrations"
@@ -40,15 +44,24 @@ class Piece:
 def sources() -> tuple[Path, ...]:
     """Every file whose words count: our code, its configuration, and the documents."""
     kinds = ("*.py", "*.md", *(f"*{mark}" for mark in MARKS))
-    found = [*ROOT.glob("*.md"), ROOT / "docker-compose.yml", *files(*kinds, below=(*CODE, "docs"))]
+    found = [
+        *(SCRIPT, ROOT / "docker-compose.yml", ROOT / "pyproject.toml"),
+        *ROOT.glob("*.md"),
+        *files(*kinds, below=(*CODE, "docs")),
+    ]
     return tuple(path for path in found if FROZEN not in path.parts)
+
+
+def is_python(path: Path) -> bool:
+    """Whether the file is Python, as its name says."""
+    return path.suffix == ".py" or path == SCRIPT
 
 
 def paragraphs(path: Path) -> Iterator[Piece]:
     """The document's or the comments' and docstrings' paragraphs, each on one line of text."""
     if path.suffix == ".md":
         yield from _joined(path, enumerate(path.read_text().splitlines(), 1))
-    elif path.suffix == ".py":
+    elif is_python(path):
         yield from _joined(path, _comments(path))
         for line, text in _docstrings(path):
             yield from _joined(path, enumerate(text.splitlines(), line))
@@ -109,6 +122,9 @@ def _docstrings(path: Path) -> tuple[tuple[int, str], ...]:
 
 def texts(path: Path) -> Iterator[Piece]:
     """Every text in the code that people read: a constant, or a part of one, with a blank in it."""
+    if path.suffix == ".lua":
+        yield from (piece for piece in _lua(path, "text") if " " in piece.text)
+        return
     documented = {line for line, _ in _docstrings(path)}
     for node in _nodes(path):
         match node:
@@ -119,9 +135,21 @@ def texts(path: Path) -> Iterator[Piece]:
 
 def names(path: Path) -> Iterator[Piece]:
     """Every name in the code, its words apart: `late_funds` and `LateFunds` are `late funds`."""
+    if path.suffix == ".lua":
+        for piece in _lua(path, "name"):
+            yield Piece(path, piece.line, words_of(piece.text))
+        return
     for token in _tokens(path):
         if token.type == tokenize.NAME:
             yield Piece(path, token.start[0], words_of(token.string))
+
+
+def _lua(path: Path, kind: str) -> Iterator[Piece]:
+    """The texts or the names of a program in Lua."""
+    for line, written in enumerate(path.read_text().splitlines(), 1):
+        for found in LUA_TOKEN.finditer(written):
+            if found[kind]:
+                yield Piece(path, line, found[kind])
 
 
 @cache

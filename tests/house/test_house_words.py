@@ -19,7 +19,11 @@ PAGE = ROOT / "docs" / "words.md"
 GLOSSARY = "## The glossary"
 UNUSED = "## Words that are not used"
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CASE WHEN)\b")
+# The column `nudged` of payments keeps its name: the version before, which runs on during a
+# replacement, reads and writes it.
 COLUMNS = {column.name for table in metadata.sorted_tables for column in table.columns}
+# Three decisions from before the word was listed; each is corrected with its next change.
+OLDER_DECISIONS = ("0115", "0138", "0142")
 # Enums whose values are words of the glossary.
 ENUMS = (
     "caravel.payments.v1.Payment.Status",
@@ -54,7 +58,7 @@ def _pattern() -> re.Pattern[str]:
 def pieces(path: Path) -> Iterator[prose.Piece]:
     """All that a reader reads in a file: sentences and, of code, texts and names."""
     yield from prose.paragraphs(path)
-    if path.suffix == ".py":
+    if prose.is_python(path) or path.suffix == ".lua":
         yield from prose.names(path)
         yield from prose.texts(path)
 
@@ -70,6 +74,8 @@ def _words(piece: prose.Piece) -> list[str]:
 def findings(path: Path) -> tuple[str, ...]:
     """Each word in the file that is not used, as a line of a report."""
     found = {(piece.line, word.lower()) for piece in pieces(path) for word in _words(piece)}
+    if path.parent.name == "decisions" and path.name.startswith(OLDER_DECISIONS):
+        found = {one for one in found if one[1] != "tell"}
     return tuple(
         at(path, line, f'"{word}": write {unused()[word]}') for line, word in sorted(found)
     )
@@ -128,6 +134,24 @@ def test_a_word_is_found_in_a_comment_a_docstring_a_text_and_a_name(tmp_path: Pa
     found = [piece.line for piece in pieces(path) if _words(piece)]
 
     assert sorted(found) == [1, 2, 3, 3, 4]
+
+
+def test_a_word_is_found_in_a_comment_a_text_and_a_name_of_lua(tmp_path: Path) -> None:
+    path, word = tmp_path / "module.lua", next(iter(unused()))
+    path.write_text(
+        f"-- The client was {word}.\n"
+        f'local is_{word} = "The client is {word}."\n'
+        f"local un{word} = 1\n"
+    )
+
+    found = [piece.line for piece in pieces(path) if _words(piece)]
+
+    assert sorted(found) == [1, 2, 2]
+
+
+def test_the_bootstrap_and_the_project_file_are_read() -> None:
+    assert {prose.SCRIPT, ROOT / "pyproject.toml"} <= set(prose.sources())
+    assert any(piece.text == "check python" for piece in pieces(prose.SCRIPT))
 
 
 def test_a_column_keeps_its_name_in_sql_alone(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def add_to(add: Add, data: argparse.ArgumentParser) -> None:
     restored = add("restore", _restore, "put a backup in the place of the sandbox's database", data)
     restored.add_argument("file", type=Path, help="what `backup` has written")
     verbs = add(
-        "recover", _recover, "tell whether the database is older than what has happened", data
+        "recover", _recover, "show whether the database is older than what has happened", data
     )
     verbs.add_argument(
         "verb", choices=["show", "compare", "start", "accept"], help="start: by what providers have"

@@ -135,14 +135,14 @@ def _parser() -> _Parser:
         epilog=EPILOG,
         formatter_class=_Help,
     )
-    parser.add_argument("--version", action=_Version, help="tell the version and the commit")
+    parser.add_argument("--version", action=_Version, help="print the version and the commit")
     commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
     data = _data_dir_argument()
     ports = _port_arguments()
     _add_up(commands, data, ports)
     down = _add(commands, "down", _down, "stop the mesh", data)
     down.add_argument("--delete", action="store_true", help="and delete all it leaves behind")
-    status = _add(commands, "status", _status, "tell what runs, where, with how much memory", data)
+    status = _add(commands, "status", _status, "show what runs, where, with how much memory", data)
     status.add_argument("--json", action="store_true", help="as JSON, for programs")
     logs = _add(commands, "logs", _logs, "show the logs, of one process or of all", data)
     logs.add_argument("service", nargs="?", help="fees, fx, providers, payments, worker, …")

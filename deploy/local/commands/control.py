@@ -181,7 +181,7 @@ def _show(mesh: MeshState, data_dir: DataDir) -> None:
 def memory_mb(pid: int) -> float | None:
     """Memory that the process and its children hold for themselves and their share of the rest.
 
-    In MB; None where the system does not tell.
+    In MB; None where the system does not say.
     """
     kilobytes = [_share_kb(each) for each in (pid, *_children(pid))]
     known = [number for number in kilobytes if number is not None]

@@ -140,12 +140,12 @@ async def run(plan: processes.Plan, started: float, *, watched: bool) -> None:
     running = state.begin(plan.urls)
 
     def on_restart(child: Child, restarts: Restarts) -> None:
-        _tell_restart(child, restarts)
+        _show_restart(child, restarts)
         # On a full disk the mesh goes on, and only its status is old.
         with suppress(OSError):
             state.write(plan.data_dir.state, replace(running, processes=_processes(supervisor)))
 
-    supervisor = Supervisor(plan.data_dir.log, _tell_healthy, on_restart)
+    supervisor = Supervisor(plan.data_dir.log, _show_healthy, on_restart)
     _on_signals(stop, supervisor)
     state.write(plan.data_dir.state, running)
     specs = tuple(processes.processes(plan))
@@ -229,12 +229,12 @@ def _processes(supervisor: Supervisor) -> tuple[RunningProcess, ...]:
     )
 
 
-def _tell_healthy(child: Child, seconds: float) -> None:
+def _show_healthy(child: Child, seconds: float) -> None:
     where = f"127.0.0.1:{child.spec.port}" if child.spec.port else "up to date"
     terminal.done(child.spec.name, f"{where:<16} {seconds:4.1f} s")
 
 
-def _tell_restart(child: Child, restarts: Restarts) -> None:
+def _show_restart(child: Child, restarts: Restarts) -> None:
     if restarts.problem:
         say_if_possible(f"  {paint('!', terminal.YELLOW)} {restarts.problem}")
     else:

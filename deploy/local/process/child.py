@@ -160,8 +160,8 @@ def end_of(log: Path, size: int = 4096) -> str:
     """The last few lines of a log."""
     try:
         with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - size))
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, length - size))
             return file.read().decode(errors="replace")
     except OSError:
         return ""

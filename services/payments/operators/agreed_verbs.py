@@ -76,7 +76,7 @@ class RateOverriding:
         """See AgreedVerb.prepare: without the market's middle nothing bounds an override."""
         order = order_of(target, arguments)
         corridors = await self._corridors.current()
-        order.check_believed(corridors.get(target).fx.mid_bounds)
+        order.check_accepted(corridors.get(target).fx.mid_bounds)
         query = RateQuery(corridor_id=target, corridors_version=corridors.version)
         [trail] = await self._rates.get([query])
         if isinstance(trail, DomainError):

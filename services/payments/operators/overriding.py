@@ -22,7 +22,7 @@ class OverrideNotFound(NotFound):
 
 class OverrideTooFar(NotAllowedNow):
     """The override is farther from the market's middle than the policy allows, or a middle that the
-    corridor believes from no source."""
+    corridor accepts from no source."""
 
     reason = "RATE_OVERRIDE_TOO_FAR"
 
@@ -81,8 +81,8 @@ class OverrideOrder:
                 maximum_basis_points=str(bounds.maximum_deviation_basis_points),
             )
 
-    def check_believed(self, bounds: MidBounds | None) -> None:
-        """Raises OverrideTooFar where the corridor believes such a middle from no source."""
+    def check_accepted(self, bounds: MidBounds | None) -> None:
+        """Raises OverrideTooFar where the corridor accepts such a middle from no source."""
         if bounds is None or self.rate is None:
             return
         lowest, highest = bounds.both

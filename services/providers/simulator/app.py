@@ -36,7 +36,7 @@ async def create_app(
         app.add_routes(api.routes())
     app.add_routes(control.routes())
 
-    async def tell_book(request: web.Request) -> web.Response:
+    async def show_book(request: web.Request) -> web.Response:
         since = request.query.get("since", "0")
         if not since.isdecimal() or len(since) > 12:
             raise web.HTTPBadRequest(text="since is the number of lines that you already have")
@@ -51,7 +51,7 @@ async def create_app(
                 return refused
         return web.json_response({"message": "There is nothing here."}, status=404)
 
-    app.add_routes([web.get("/healthz", _health), web.get("/book", tell_book)])
+    app.add_routes([web.get("/healthz", _health), web.get("/book", show_book)])
     # The last one: what no other takes.
     app.add_routes([web.route("*", "/{path:.*}", unrecognized)])
 

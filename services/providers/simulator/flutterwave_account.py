@@ -1,5 +1,5 @@
 """A Flutterwave account: its transfers from the queue to their end, the balances that they are paid
-from, and the events that tell of it. The HTTP around it is in flutterwave_api."""
+from, and the events that report each change. The HTTP around it is in flutterwave_api."""
 
 import asyncio
 import base64

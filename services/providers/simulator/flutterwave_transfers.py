@@ -119,7 +119,7 @@ def fee_minor(amount_minor: int, currency: str) -> int:
 
 
 def as_answer(transfer: Json, **name: str) -> Json:
-    """A transfer as the API and its events tell it; they call the recipient's name differently."""
+    """A transfer as the API and its events show it; they call the recipient's name differently."""
     currency = transfer["currency"]
     return {
         "id": transfer["id"],

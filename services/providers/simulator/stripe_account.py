@@ -1,5 +1,5 @@
 """A Stripe account: its intents, refunds and customers as the book has them, the keys that replay
-their first answer, and the signed events that tell of each change. The HTTP around it is in
+their first answer, and the signed events that report each change. The HTTP around it is in
 stripe_api."""
 
 import hashlib

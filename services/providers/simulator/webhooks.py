@@ -28,7 +28,7 @@ Sign = Callable[[bytes, str, int, str], Mapping[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something to tell: about whose operation, where to, and the body."""
+    """An event to send: the operation that it is about, its address and its body."""
 
     provider: str
     # The operation's key, as the book has it.

@@ -88,7 +88,7 @@ MID_MIN, MID_MAX = Decimal("0.0001"), Decimal(10_000_000)
 
 
 class MidBounds(Section):
-    """The lowest and the highest middle rate that is believed; each source's rate beyond them is
+    """The lowest and the highest mid rate that is accepted; each source's rate beyond them is
     not used."""
 
     lowest: RateText

@@ -9,8 +9,8 @@ from services.shared.recipients.nouns import HOLDER_NAME, Recipient, given_field
 NUMBERS = ("iban", "account_number", "clabe", "phone_number", "wallet_id", "tax_id")
 _HIDDEN = "****"
 _SHOWN_DIGITS = 4
-# So many at the end tell one number from another, also where a prefix was cut off.
-_TELLING_DIGITS = 7
+# So many at the end distinguish one number from another, also where a prefix was cut off.
+_DISTINCT_DIGITS = 7
 
 
 def masked(recipient: Recipient) -> Recipient:
@@ -30,7 +30,7 @@ def without(words: str, recipient: Recipient) -> str:
     are grouped and whatever stands before their last digits."""
     for name, value in given_fields(recipient).items():
         if name in NUMBERS:
-            end = "[ ./-]?".join(map(re.escape, value[-_TELLING_DIGITS:]))
+            end = "[ ./-]?".join(map(re.escape, value[-_DISTINCT_DIGITS:]))
             number = rf"(?<!\w)\+?\w*?(?:\d[ ./-]?)*{end}(?!\w)"
             words = re.sub(number, _masked(name, value), words, flags=re.I)
         elif name == HOLDER_NAME:

@@ -160,7 +160,7 @@ def i4(facts: Facts) -> Finding:
 
 
 def _cannot_know(case: Case) -> bool:
-    """Whether a payout may be taken back without our hearing of it: by a provider that calls its
+    """Whether a payout may be taken back without a report to us: by a provider that calls its
     success final, or before the last time that we ask."""
     lied = any(one.provider in FINAL_AT_ONCE for one in payouts(case.lines))
     return lied or case.payment.due_at is not None

@@ -57,11 +57,11 @@ class Source:
         return answer
 
 
-def telling(**changes: Any) -> Source:
-    async def tell() -> Observation:
+def answering_with(**changes: Any) -> Source:
+    async def answer() -> Observation:
         return Observation(**{**GOOD, **changes})
 
-    return Source(tell)
+    return Source(answer)
 
 
 def answering(answer: object) -> Source:
@@ -91,7 +91,7 @@ async def opened(source: Source, name: str = "src", **options: Any) -> Feed:
 
 async def test_a_usable_rate_comes_as_it_is_and_its_age_is_published() -> None:
     clock = Clock()
-    feed = await opened(telling(), "aged", clock=clock)
+    feed = await opened(answering_with(), "aged", clock=clock)
 
     observation = await feed.observe("USD", "INR")
     clock.time += timedelta(minutes=1)
@@ -108,18 +108,18 @@ async def test_a_usable_rate_comes_as_it_is_and_its_age_is_published() -> None:
         (raising(KeyError("usd")), "error"),
         (raising(ZeroDivisionError()), "error"),
         (answering("84.5"), "error"),
-        (telling(mid=84.5), "error"),
-        (telling(observed_at=NOW.replace(tzinfo=None)), "error"),
-        (telling(mid=Decimal(0)), "nonsense"),
-        (telling(mid=Decimal("-84.5")), "nonsense"),
-        (telling(mid=Decimal("NaN")), "nonsense"),
-        (telling(mid=Decimal("sNaN")), "nonsense"),
-        (telling(mid=Decimal("Infinity")), "nonsense"),
-        (telling(mid=Decimal("1e30")), "nonsense"),
-        (telling(mid=Decimal("1e-30")), "nonsense"),
-        (telling(legs=(Leg("EUR", "USD", Decimal(0)),)), "nonsense"),
-        (telling(observed_at=NOW + timedelta(minutes=6)), "future"),
-        (telling(observed_at=NOW + timedelta(days=60)), "future"),
+        (answering_with(mid=84.5), "error"),
+        (answering_with(observed_at=NOW.replace(tzinfo=None)), "error"),
+        (answering_with(mid=Decimal(0)), "nonsense"),
+        (answering_with(mid=Decimal("-84.5")), "nonsense"),
+        (answering_with(mid=Decimal("NaN")), "nonsense"),
+        (answering_with(mid=Decimal("sNaN")), "nonsense"),
+        (answering_with(mid=Decimal("Infinity")), "nonsense"),
+        (answering_with(mid=Decimal("1e30")), "nonsense"),
+        (answering_with(mid=Decimal("1e-30")), "nonsense"),
+        (answering_with(legs=(Leg("EUR", "USD", Decimal(0)),)), "nonsense"),
+        (answering_with(observed_at=NOW + timedelta(minutes=6)), "future"),
+        (answering_with(observed_at=NOW + timedelta(days=60)), "future"),
     ],
     ids=range(16),
 )
@@ -144,10 +144,10 @@ async def test_an_answer_beyond_the_bounds_leaves_the_last_one_within_them() -> 
     answers = [Decimal("84.5"), Decimal("0.0118"), Decimal("84.6")]
     bounds, wide = (Decimal(60), Decimal(110)), (Decimal("0.001"), Decimal(110))
 
-    async def tell() -> Observation:
+    async def answer() -> Observation:
         return Observation(**{**GOOD, "mid": answers[0]})
 
-    feed = await opened(Source(tell))
+    feed = await opened(Source(answer))
     mids = []
     for _ in range(3):
         observations = [await feed.observe("USD", "INR", one) for one in (bounds, wide)]
@@ -163,7 +163,7 @@ async def test_an_answer_beyond_the_bounds_leaves_the_last_one_within_them() -> 
 
 
 async def test_clocks_may_differ_a_little() -> None:
-    feed = await opened(telling(observed_at=NOW + timedelta(minutes=5)))
+    feed = await opened(answering_with(observed_at=NOW + timedelta(minutes=5)))
 
     assert await feed.observe("USD", "INR") is not None
 
@@ -176,7 +176,7 @@ async def test_a_pair_that_is_missing_is_no_fault() -> None:
 
 
 async def test_a_made_up_rate_is_never_used_where_it_is_live() -> None:
-    made_up = telling(synthetic=True)
+    made_up = answering_with(synthetic=True)
 
     assert await (await opened(made_up, live=False)).observe("USD", "INR") is not None
     assert await (await opened(made_up, live=True)).observe("USD", "INR") is None
@@ -209,7 +209,7 @@ async def test_a_source_that_cannot_be_loaded_is_away_and_tried_again() -> None:
         slept.append(seconds)
         await again.wait()
 
-    source = telling()
+    source = answering_with()
     source._load = load
     feed = Feed("src", source, Clock(), sleep=sleep)
     await feed.open()
@@ -228,7 +228,7 @@ async def test_a_source_whose_loading_hangs_keeps_nobody_from_starting() -> None
     async def hang() -> None:
         await never.wait()
 
-    source = telling()
+    source = answering_with()
     source._load = hang
     feed = Feed("src", source, Clock())
 
@@ -282,7 +282,7 @@ async def test_a_source_that_never_changes_is_loaded_once() -> None:
     async def sleep(_: float) -> None:
         raise AssertionError("there is nothing to wait for")
 
-    source = telling()
+    source = answering_with()
     source._load = load
     feed = await opened(source, sleep=sleep)
     await asyncio.sleep(0)
@@ -322,7 +322,7 @@ async def test_a_source_that_fails_again_is_left_alone_for_longer() -> None:
         if failing:
             raise OSError
 
-    source = telling()
+    source = answering_with()
     source._load, source.refresh_seconds = load, 600
     feed = Feed("tired", source, clock, sleep=turns.sleep)
     await feed.open()
@@ -346,7 +346,7 @@ async def test_a_source_may_ask_for_more_time(asked: int, pause: float) -> None:
     async def load() -> None:
         raise SourceAway("it answered 429", asked)
 
-    turns, source, clock = Turns(), telling(), Clock()
+    turns, source, clock = Turns(), answering_with(), Clock()
     source._load = load
     feed = Feed("src", source, clock, sleep=turns.sleep)
     with logged("fx") as lines:
@@ -361,7 +361,7 @@ async def test_a_source_may_ask_for_more_time(asked: int, pause: float) -> None:
 
 
 async def test_a_source_that_never_changes_is_not_read_again() -> None:
-    feed = await opened(telling())
+    feed = await opened(answering_with())
 
     assert feed.refreshes_at is None
     await feed.close()
@@ -376,7 +376,7 @@ async def test_a_load_that_never_ends_is_given_up_and_made_again() -> None:
         if loads == 1:
             await asyncio.Event().wait()
 
-    turns, source = Turns(), telling()
+    turns, source = Turns(), answering_with()
     source._load, source.refresh_seconds = load, 600
     feed = Feed("src", source, Clock(), load_seconds_max=0.01, sleep=turns.sleep)
     await feed.open()

@@ -113,16 +113,14 @@ def test_a_margin_is_applied_up_to_the_same_distance(points: int, within: bool) 
     ("mid", "within"),
     [("79", True), ("78.9999", False), ("81", True), ("81.00000001", False)],
 )
-def test_a_value_is_applied_only_where_the_corridor_would_believe_it(
-    mid: str, within: bool
-) -> None:
-    believed = (Decimal(79), Decimal(81))
+def test_a_value_is_applied_only_where_the_corridor_would_accept_it(mid: str, within: bool) -> None:
+    accepted = (Decimal(79), Decimal(81))
 
-    answer = apply_override(MARKET, override(mid=Decimal(mid)), NOON, believed)
+    answer = apply_override(MARKET, override(mid=Decimal(mid)), NOON, accepted)
 
     assert isinstance(answer, Rate) is within
     # A margin leaves the market's middle, which was looked at already.
-    assert isinstance(apply_override(MARKET, margin(0), NOON, believed), Rate)
+    assert isinstance(apply_override(MARKET, margin(0), NOON, accepted), Rate)
 
 
 @pytest.mark.parametrize("mid", [None, Decimal(80)])

@@ -57,7 +57,9 @@ async def test_a_process_that_cannot_work_says_so_to_who_watches_until_it_can() 
         if failing:
             raise Unavailable
 
-    server = GrpcServer(readiness=lambda tell: Readiness(ask, tell, every_seconds=0.01, patience=0))
+    server = GrpcServer(
+        readiness=lambda report: Readiness(ask, report, every_seconds=0.01, patience=0)
+    )
     await server.start("127.0.0.1", 0)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)

@@ -1,4 +1,4 @@
-"""The form of a token, read before anybody believes a word of it: bounded, strict JSON, and nothing
+"""The form of a token, read before any of it is trusted: bounded, strict JSON, and nothing
 in its header that brings a key along. Signature and claims are checked afterwards."""
 
 import json

@@ -53,7 +53,7 @@ class TokenVerifier(Protocol):
 
 
 class TokenInvalid(NotAuthenticated):
-    """The token cannot be believed."""
+    """The token is not valid."""
 
     reason = "TOKEN_INVALID"
 

@@ -15,7 +15,7 @@ from services.payments.merchants.tokens.verified import TokenExpired, Verified, 
 from services.shared.clock import Clock
 
 CACHED_MAX = 4096
-# The parts of a token without which it cannot be believed; beside them iat or nbf.
+# The parts of a token without which it is refused; beside them iat or nbf.
 _REQUIRED = ("exp", "aud", "iss", "sub")
 # Others of an issuer's tokens, such as those that end a session, are for other uses (RFC 8725).
 ACCESS_TOKEN_TYPES = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})

@@ -116,7 +116,7 @@ class Control:
     def routes(self) -> list[web.RouteDef]:
         """The pages that turn modes on and off."""
         return [
-            web.get("/control", self._tell),
+            web.get("/control", self._show),
             web.put("/control/{provider}", self._set),
             web.delete("/control/{provider}", self._heal),
             web.post("/control/{provider}/turns/{key}", self._turn),
@@ -140,7 +140,7 @@ class Control:
         self._struck[struck] += 1
         return self._struck[struck] <= parameter
 
-    async def _tell(self, _: web.Request) -> web.Response:
+    async def _show(self, _: web.Request) -> web.Response:
         none = Regime()
         shown = {name: self._regimes.get(name, none).shown() for name in sorted(self._wires)}
         return web.json_response(shown)

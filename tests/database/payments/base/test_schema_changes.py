@@ -110,7 +110,7 @@ class Traffic:
         await self.cancelling.cancel("sandbox", cancelled.payment.transaction_id)
         await self.inbox.receive([arrival(held.payment.id, new_id().hex)])
 
-    async def tell(self) -> None:
+    async def deliver(self) -> None:
         """Registers an endpoint, claims what it is to be sent, and deletes it."""
         added = await self.endpoints.add("sandbox", new_id(), "https://example.com", "whsec_x")
         await self.endpoints.list("sandbox")
@@ -126,7 +126,7 @@ class Traffic:
 
     @property
     def parts(self) -> tuple[Callable[[], Awaitable[None]], ...]:
-        return (self.read, self.write, self.tell, self.claim)
+        return (self.read, self.write, self.deliver, self.claim)
 
 
 async def test_columns_are_added_under_traffic_and_nobody_notices(
@@ -162,11 +162,11 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "idempotency_keys ALTER fingerprint TYPE bytea USING fingerprint",
     ),
     "write": ("payments ALTER reference TYPE varchar", "attempts ALTER provider TYPE varchar"),
-    "tell": ("webhook_endpoints ALTER url TYPE varchar", "outbox ALTER event_type TYPE varchar"),
+    "deliver": ("webhook_endpoints ALTER url TYPE varchar", "outbox ALTER event_type TYPE varchar"),
 }
 
 
-@pytest.mark.parametrize("part", ["read", "write", "tell"])
+@pytest.mark.parametrize("part", ["read", "write", "deliver"])
 async def test_a_column_whose_type_changes_stops_no_request(
     part: str, owner: asyncpg.Connection, engine: AsyncEngine
 ) -> None:

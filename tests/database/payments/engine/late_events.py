@@ -90,7 +90,7 @@ class Desk:
         await self.carry()
         for payment in (one for state in WENT_BACK for one in payments.get(state, ())):
             self.said[payment.id, Step.PAYOUT, 1] = REVERSED
-            await self.tell(payment, Step.PAYOUT, 1, Outcome.FAILED)
+            await self.report(payment, Step.PAYOUT, 1, Outcome.FAILED)
         await self.carry()
         for payment in payments.get(State.PARTLY_REFUNDED, ()):
             await self.refund(payment, PART)
@@ -105,7 +105,7 @@ class Desk:
         """A refund is asked for. Raises what refund_on_request does."""
         await refund(self.engine, payment, amount, key=uuid4().hex)
 
-    async def tell(
+    async def report(
         self, payment: Payment, step: Step, number: int, outcome: Outcome, **said: Money
     ) -> Receipt:
         """A signed event arrives."""

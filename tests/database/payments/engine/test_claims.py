@@ -80,7 +80,7 @@ async def test_a_payment_that_kills_every_worker_is_set_aside(engine: AsyncEngin
     assert await rows(engine, innocent) == [(4,)]
 
 
-async def test_a_worker_that_dies_of_one_has_counted_only_the_batch_it_could_not_tell_apart(
+async def test_a_worker_that_dies_of_one_has_counted_only_the_batch_it_could_not_separate(
     engine: AsyncEngine,
 ) -> None:
     payments = await _create(engine, 3)

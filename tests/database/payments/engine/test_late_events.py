@@ -154,7 +154,7 @@ async def _opened(desk: Desk, cells: list[Cell]) -> dict[Cell, Payment]:
 async def _report(desk: Desk, payments: Mapping[Cell, Payment]) -> None:
     for cell, payment in payments.items():
         desk.said[payment.id, cell.step, cell.number] = cell.answer
-        await desk.tell(payment, cell.step, cell.number, cell.outcome)
+        await desk.report(payment, cell.step, cell.number, cell.outcome)
 
 
 async def _standing(engine: AsyncEngine) -> dict[UUID, tuple[State, str]]:
@@ -264,7 +264,7 @@ async def test_a_success_that_is_none_of_ours_is_asked_about_once_its_step_has_e
     payment = await desk.open(State.CREATED)
     if step is REFUND:
         await desk.bring({State.REFUNDING: [payment]})
-    await desk.tell(payment, step, 9, YES)
+    await desk.report(payment, step, 9, YES)
     await desk.carry()
 
     ended = State.REFUNDED if step is REFUND else State.COMPLETED
@@ -285,7 +285,7 @@ async def test_a_success_of_another_amount_than_was_counted_is_a_hold(
     differs = Failure(code="amount_mismatch", message="another amount")
     desk.said[payment.id, step, 1] = Answer(outcome=Outcome.UNKNOWN, amount=stated, failure=differs)
 
-    await desk.tell(payment, step, 1, YES, amount=stated)
+    await desk.report(payment, step, 1, YES, amount=stated)
     await desk.carry()
 
     assert await _standing(engine) == {payment.id: (State.COMPLETED, "amount_mismatch")}

@@ -99,7 +99,7 @@ async def _now(engine: AsyncEngine, payment: Payment) -> Payment:
     return await PostgresPayments(engine).get(payment.merchant_id, payment.id)
 
 
-async def _tell(
+async def _report(
     engine: AsyncEngine,
     payment: Payment,
     step: Step,
@@ -185,7 +185,7 @@ async def test_a_released_late_success_is_the_only_one_whatever_came_after_it(
         if second is AttemptState.SENT:
             await _send(engine, work)
         await _later(engine)
-    await _tell(engine, payment, step, 1)
+    await _report(engine, payment, step, 1)
     answers = {(step, 2): answer}
     await _turn(engine, answers)
     assert (await _now(engine, payment)).hold_reason == "late_success"
@@ -212,7 +212,7 @@ async def test_a_payout_that_was_taken_late_is_watched_although_another_was_trie
     payment = await _retired(engine, Step.PAYOUT)
     await _claim(engine)
     await _later(engine)
-    await _tell(engine, payment, Step.PAYOUT, 1)
+    await _report(engine, payment, Step.PAYOUT, 1)
     await _turn(engine, {})
     await _release(engine, payment)
     await _turn(engine, {})
@@ -234,8 +234,8 @@ async def _returned(engine: AsyncEngine) -> Payment:
     payment = new.payment
     await PostgresPayments(engine).create([new])
     await _turn(engine, {})
-    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
-    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
+    assert await _report(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
+    assert await _report(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
     async with PostgresWork(engine).begin() as transaction:
         work = await transaction.claim_one(payment.merchant_id, payment.id)
         await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
@@ -251,11 +251,11 @@ async def test_a_success_of_the_same_name_after_a_return_is_asked_about_and_held
     payment = await _returned(engine)
 
     # It repeats what was true before the return: the provider says so, and nothing changes.
-    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
-    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
+    assert await _report(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
+    assert await _report(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
     await _turn(engine, {(Step.PAYOUT, 1): REFUSED})
     assert (await _now(engine, payment)).hold_reason is None
-    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
+    assert await _report(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
     await _holds(engine)
 
 
@@ -264,12 +264,12 @@ async def test_a_payout_that_is_paid_again_after_its_return_is_held_and_on_suspe
 ) -> None:
     payment = await _returned(engine)
 
-    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
+    assert await _report(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.ACCEPTED
     await _turn(engine, {(Step.PAYOUT, 1): SUCCEEDED})
 
     held = await _now(engine, payment)
     assert (held.state, held.hold_reason) == (State.RETURNED, "late_success")
-    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
+    assert await _report(engine, payment, Step.PAYOUT, 1, event_id="paid") is Receipt.DUPLICATE
     await _holds(engine)
 
 
@@ -282,12 +282,12 @@ async def test_a_success_that_comes_while_a_return_is_looked_into_is_not_lost(
     payment = new.payment
     await PostgresPayments(engine).create([new])
     await _turn(engine, {})
-    await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid")
-    await _tell(engine, payment, Step.PAYOUT, 1, event_id="returned", outcome=Outcome.FAILED)
+    await _report(engine, payment, Step.PAYOUT, 1, event_id="paid")
+    await _report(engine, payment, Step.PAYOUT, 1, event_id="returned", outcome=Outcome.FAILED)
     work, call = await _claim(engine)
     assert call is Call.LOOK_UP
 
-    assert await _tell(engine, payment, Step.PAYOUT, 1, event_id=event_id) is Receipt.ACCEPTED
+    assert await _report(engine, payment, Step.PAYOUT, 1, event_id=event_id) is Receipt.ACCEPTED
     async with PostgresWork(engine).begin() as transaction:
         await transaction.write([DECIDER.settle(work, REFUSED, work.claimed_at)])
         await transaction.commit()
@@ -319,7 +319,7 @@ async def test_money_that_was_taken_after_the_end_is_on_suspense_and_goes_back_o
 ) -> None:
     payment = await _over(engine, sent=sent)
     assert (await _now(engine, payment)).state is State.EXPIRED
-    await _tell(engine, payment, Step.COLLECTION, 1)
+    await _report(engine, payment, Step.COLLECTION, 1)
     await _turn(engine, {})
     assert (await _now(engine, payment)).hold_reason == "late_success"
     assert await _balance(engine, "suspense:stripe:USD") == -10_000
@@ -342,7 +342,7 @@ async def test_a_payout_that_was_never_ours_is_on_suspense(engine: AsyncEngine) 
     await _turn(engine, {})
     assert (await _now(engine, new.payment)).state is State.COMPLETED
 
-    await _tell(engine, new.payment, Step.PAYOUT, 7)
+    await _report(engine, new.payment, Step.PAYOUT, 7)
     await _turn(engine, {})
 
     assert (await _now(engine, new.payment)).hold_reason == "late_success"
@@ -377,7 +377,7 @@ async def test_a_success_of_what_counts_is_kept_where_its_money_had_come_back(
     async with engine.begin() as connection:
         await connection.execute(moved, {"moved": moved_minor})
 
-    await _tell(engine, new.payment, Step.PAYOUT, 1, event_id="again")
+    await _report(engine, new.payment, Step.PAYOUT, 1, event_id="again")
 
     async with engine.connect() as connection:
         kept = text("SELECT state FROM webhook_inbox WHERE event_id = 'again'")

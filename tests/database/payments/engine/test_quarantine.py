@@ -21,7 +21,7 @@ from services.payments.orders.store.payments import PostgresPayments
 from tests.fakes import FixedRates, ScriptedProviders
 from tests.logs import logged
 from tests.makers import CAPABILITIES, make_new_payment
-from tests.poison import SOON, rows, run, tell
+from tests.poison import SOON, bring, rows, run
 from tests.polling import until
 
 
@@ -194,8 +194,8 @@ async def test_an_event_that_cannot_be_read_is_set_aside_and_its_payment_goes_on
     engine: AsyncEngine,
 ) -> None:
     (payment,) = await _create(engine, 1)
-    await tell(engine, payment.id, "bad")
-    await tell(engine, payment.id, "good")
+    await bring(engine, payment.id, "bad")
+    await bring(engine, payment.id, "good")
     await run(engine, "UPDATE webhook_inbox SET answer = '{\"outcome\": 7}' WHERE event_id='bad'")
 
     async with _working(engine):
@@ -223,8 +223,8 @@ async def test_an_event_whose_application_raises_is_set_aside_and_the_other_is_a
     engine: AsyncEngine,
 ) -> None:
     (payment,) = await _create(engine, 1)
-    await tell(engine, payment.id, "bad")
-    await tell(engine, payment.id, "good")
+    await bring(engine, payment.id, "bad")
+    await bring(engine, payment.id, "good")
 
     async with _working(engine, FailsWithEvents()):
         await _completed(engine, 1)

@@ -15,7 +15,7 @@ from tests.database.payments.engine.test_late_success import (
     SUCCEEDED,
     _holds,
     _now,
-    _tell,
+    _report,
     _turn,
 )
 from tests.makers import make_new_payment
@@ -26,7 +26,7 @@ _ON_SUSPENSE = "SELECT sum(abs(balance_minor)) FROM balances WHERE account LIKE 
 
 
 async def _says_failed(engine: AsyncEngine, payment: Payment) -> Receipt:
-    return await _tell(engine, payment, Step.PAYOUT, 1, event_id="failed", outcome=FAILED)
+    return await _report(engine, payment, Step.PAYOUT, 1, event_id="failed", outcome=FAILED)
 
 
 async def _failed(engine: AsyncEngine) -> Payment:
@@ -38,7 +38,7 @@ async def _failed(engine: AsyncEngine) -> Payment:
     assert await _says_failed(engine, payment) is Receipt.ACCEPTED
     await _turn(engine, {(Step.PAYOUT, 1): REFUSED})
     assert await _says_failed(engine, payment) is Receipt.DUPLICATE
-    await _tell(engine, payment, Step.PAYOUT, 1, event_id="paid")
+    await _report(engine, payment, Step.PAYOUT, 1, event_id="paid")
     return payment
 
 

@@ -20,12 +20,12 @@ from tests.polling import until
 FAITHFUL = """
 import signal, sys, pathlib, os
 name, story = sys.argv[1:]
-def tell(what):
+def record(what):
     with open(story, "a") as file: file.write(f"{what} {name}\\n")
 def stop(*_):
-    tell("stopped"); sys.exit(0)
+    record("stopped"); sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
-tell("started")
+record("started")
 while True: signal.pause()
 """
 
@@ -301,11 +301,11 @@ async def test_process_that_ignores_us_is_killed(stage: Stage) -> None:
         return "started unstoppable" in stage.story
 
     async with supervised(stage) as supervisor:
-        await supervisor.start([stage.spec("deaf", code, healthy=healthy)])
+        await supervisor.start([stage.spec("unstoppable", code, healthy=healthy)])
         # As a second Ctrl-C does.
         supervisor.kill()
 
-    assert not is_alive(supervisor.children["deaf"].pid)
+    assert not is_alive(supervisor.children["unstoppable"].pid)
 
 
 def _restarts(supervisor: Supervisor) -> Callable[[], Awaitable[Mapping[str, Restarts]]]:

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.process.child import launched
 
-# Starts a child as the supervisor does, lets it tell its process id, and waits.
+# Starts a child as the supervisor does, lets it write its process id, and waits.
 PARENT = """
 import signal, subprocess, sys
 from pathlib import Path

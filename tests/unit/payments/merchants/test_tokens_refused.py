@@ -1,4 +1,4 @@
-"""Every token that must not be believed, each of them really signed, and the few that must."""
+"""Every token that must be refused, each of them really signed, and the few that must."""
 
 import hashlib
 import hmac
@@ -271,7 +271,7 @@ async def test_a_token_is_refused_by_its_problem(problem: str, name: str) -> Non
 
 
 @pytest.mark.parametrize("algorithm", GOOD)
-async def test_a_good_token_is_believed(algorithm: str) -> None:
+async def test_a_good_token_is_accepted(algorithm: str) -> None:
     verified = await make_verifier().verify(GOOD[algorithm].token(make_claims()))
 
     assert (verified.merchant_id, verified.subject, verified.issuer) == (

@@ -98,12 +98,12 @@ def test_an_override_is_a_middle_that_the_corridor_believes(
     wanted = order(rate=rate and Decimal(rate), markup_basis_points=None if rate else 5)
     bounds = MidBounds(lowest="1500", highest="1550")
 
-    wanted.check_believed(None)
+    wanted.check_accepted(None)
     if allowed:
-        wanted.check_believed(bounds)
+        wanted.check_accepted(bounds)
     else:
         with pytest.raises(OverrideTooFar):
-            wanted.check_believed(bounds)
+            wanted.check_accepted(bounds)
 
 
 rates = st.decimals("0.0001", "10000000", places=8, allow_nan=False, allow_infinity=False)

@@ -91,7 +91,7 @@ async def test_a_key_that_is_rotated_in_serves_and_one_that_is_gone_does_not(
             await tokens.verifier.verify(token(issuer, old))
 
 
-async def test_an_issuer_that_goes_away_is_believed_by_its_last_keys(
+async def test_an_issuer_that_goes_away_is_verified_by_its_last_keys(
     issuer: IssuerServer, path: Path
 ) -> None:
     known, unknown = issuer.signers[0], make_signer(key_id="unknown")

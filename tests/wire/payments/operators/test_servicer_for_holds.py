@@ -12,11 +12,11 @@ from services.payments.engine.store.work import PostgresWork
 from services.payments.model.attempt import Answer, Outcome, Step
 from services.shared.deployment import Deployment
 from tests.poison import (
+    bring,
     claims,
     rows,
     run,
     set_aside_step,
-    tell,
 )
 from tests.wire.payments.conftest import Service
 from tests.wire.payments.operators.calls import (
@@ -38,7 +38,7 @@ async def test_a_released_hold_is_decided_again_by_the_evidence(
     payment, transaction_id = await unknown_payout(engine)
 
     shown = await service.admin.ReleaseHold(release(transaction_id, note="asked the wallet"))
-    await tell(engine, payment)
+    await bring(engine, payment)
     await claims(engine).take(16)
 
     assert shown.status == payments_pb2.Payment.PROCESSING

@@ -105,7 +105,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     FX_OVERRIDE_OUT_OF_BOUNDS: _ErrorReason.ValueType  # 160
     """The override of the corridor's rate is farther from the market's middle than it may be, or beyond the
-    bounds of middles that the corridor believes; until its end, or until operators end it, nothing is
+    corridor's bounds of the mid rate; until its end, or until operators end it, nothing is
     priced there.
     Example: {"reason": "FX_OVERRIDE_OUT_OF_BOUNDS", "metadata": {"pair": "USD/INR"}}
     """
@@ -414,7 +414,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "SERVICE_NOT_ALLOWED", "metadata": {"service": "fees"}}
     """
     TOKEN_INVALID: _ErrorReason.ValueType  # 120
-    """The token (JWT) cannot be believed; `problem` is one of form, header, algorithm, key, signature, issuer,
+    """The token (JWT) is not valid; `problem` is one of form, header, algorithm, key, signature, issuer,
     audience, claim, lifetime, not_yet_valid and merchant.
     Example: {"reason": "TOKEN_INVALID", "metadata": {"problem": "audience"}}
     """
@@ -538,8 +538,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "TARGET_CHANGED", "metadata": {"target": "pay_01j…"}}
     """
     RATE_OVERRIDE_TOO_FAR: _ErrorReason.ValueType  # 171
-    """The override is farther from the market's middle than the policy allows, or beyond the bounds of
-    middles that the corridor believes: these are then the metadata, lowest and highest.
+    """The override is farther from the market's middle than the policy allows, or beyond the
+    corridor's bounds of the mid rate: these are then the metadata, lowest and highest.
     Example: {"reason": "RATE_OVERRIDE_TOO_FAR", "metadata": {"mid_rate": "1530.25", "maximum_basis_points": "300"}}
     """
     RATE_OVERRIDE_TOO_LONG: _ErrorReason.ValueType  # 172
@@ -741,7 +741,7 @@ Example: {"reason": "FX_RATE_UNAVAILABLE", "metadata": {"pair": "USD/NGN"}}
 """
 FX_OVERRIDE_OUT_OF_BOUNDS: ErrorReason.ValueType  # 160
 """The override of the corridor's rate is farther from the market's middle than it may be, or beyond the
-bounds of middles that the corridor believes; until its end, or until operators end it, nothing is
+corridor's bounds of the mid rate; until its end, or until operators end it, nothing is
 priced there.
 Example: {"reason": "FX_OVERRIDE_OUT_OF_BOUNDS", "metadata": {"pair": "USD/INR"}}
 """
@@ -1050,7 +1050,7 @@ SERVICE_NOT_ALLOWED: ErrorReason.ValueType  # 119
 Example: {"reason": "SERVICE_NOT_ALLOWED", "metadata": {"service": "fees"}}
 """
 TOKEN_INVALID: ErrorReason.ValueType  # 120
-"""The token (JWT) cannot be believed; `problem` is one of form, header, algorithm, key, signature, issuer,
+"""The token (JWT) is not valid; `problem` is one of form, header, algorithm, key, signature, issuer,
 audience, claim, lifetime, not_yet_valid and merchant.
 Example: {"reason": "TOKEN_INVALID", "metadata": {"problem": "audience"}}
 """
@@ -1174,8 +1174,8 @@ TARGET_CHANGED: ErrorReason.ValueType  # 170
 Example: {"reason": "TARGET_CHANGED", "metadata": {"target": "pay_01j…"}}
 """
 RATE_OVERRIDE_TOO_FAR: ErrorReason.ValueType  # 171
-"""The override is farther from the market's middle than the policy allows, or beyond the bounds of
-middles that the corridor believes: these are then the metadata, lowest and highest.
+"""The override is farther from the market's middle than the policy allows, or beyond the
+corridor's bounds of the mid rate: these are then the metadata, lowest and highest.
 Example: {"reason": "RATE_OVERRIDE_TOO_FAR", "metadata": {"mid_rate": "1530.25", "maximum_basis_points": "300"}}
 """
 RATE_OVERRIDE_TOO_LONG: ErrorReason.ValueType  # 172

@@ -121,7 +121,7 @@ def test_chance_differs_by_mode_and_is_never_certain() -> None:
     assert all(0 <= one < 1 for one in chances.values())
 
 
-async def test_the_pages_tell_what_is_on(control: Control) -> None:
+async def test_the_pages_show_what_is_on(control: Control) -> None:
     body = {"modes": {"lookup_lag": {"probability": 1, "seconds": 7}}, "seed": 3}
     control.add(
         Wire(
