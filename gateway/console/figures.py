@@ -125,5 +125,5 @@ def money(groups: Iterable[Record]) -> Decimal:
 
 
 def seconds(length: float) -> str:
-    """Seconds in words."""
+    """A length of time, given in seconds, for people: `4.2 s`, from ten on as a span is written."""
     return f"{length:.1f} s" if length < 10 else span(timedelta(seconds=length))

@@ -44,7 +44,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Flow:
-    """The picture."""
+    """The picture of a payment's money: accounts and arrows, with its size in pixels."""
 
     accounts: Sequence[Account]
     arrows: Sequence[Arrow]

@@ -21,7 +21,7 @@ _FROM_NOW = "id\ndata: {}\n\n"
 
 
 class Live:
-    """The stream."""
+    """The stream of changes by which open pages stay current."""
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages

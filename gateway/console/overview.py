@@ -81,7 +81,7 @@ def _held_back(overview: Record) -> Sequence[Record]:
 
 
 class Overview:
-    """The first page."""
+    """The first page of the console: figures, and all that waits for a person."""
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages

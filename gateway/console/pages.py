@@ -61,7 +61,7 @@ class Visit:
 
 
 def to(address: str) -> Response:
-    """A redirect."""
+    """Sends the browser on to the address by GET (303); no cache keeps it."""
     return RedirectResponse(address, HTTPStatus.SEE_OTHER, headers={"cache-control": "no-store"})
 
 

@@ -29,7 +29,7 @@ RETRY_AFTER_SECONDS_MAX = 3600
 
 
 class Feed:
-    """One source."""
+    """A source that is read at intervals, with the newest usable observation of each pair."""
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ _KINDS = {
 
 
 RECOVERY_MAX = 4000
-# A limit of time that lies after it is none.
+# A time limit after this second counts as no limit.
 _LAST_SECOND = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
 
 

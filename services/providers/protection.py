@@ -68,7 +68,7 @@ class Deadline:
 
     @classmethod
     def within(cls, seconds: float, send_before: datetime | None = None) -> "Deadline":
-        """From now on."""
+        """The deadline `seconds` from now; waiting may take half of them."""
         now = time.monotonic()
         return cls(now + seconds, now + seconds / 2, send_before)
 

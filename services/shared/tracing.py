@@ -39,14 +39,14 @@ class Span:
 
 
 class Sink(Protocol):
-    """Where spans go."""
+    """Takes spans as they end and sends them to a collector."""
 
     def add(self, span: Span) -> None:
         """Takes a span, and returns at once."""
         ...
 
     def flush(self) -> None:
-        """Sends what waits."""
+        """Sends the spans that have been taken and not sent yet."""
         ...
 
 

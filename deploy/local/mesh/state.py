@@ -64,7 +64,7 @@ class DataDir:
 
     @property
     def simulator_book(self) -> Path:
-        """The book of the simulator."""
+        """The file in which the simulator keeps all its operations, one JSON object a line."""
         return self.root / "simulator.jsonl"
 
     @property

@@ -221,7 +221,7 @@ class Process(Protocol):
         ...
 
     async def stop(self) -> Any:
-        """Ends it."""
+        """Ends it and returns once it has ended."""
         ...
 
 

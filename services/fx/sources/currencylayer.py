@@ -13,7 +13,7 @@ from services.fx.sources.tables import DEFAULT_BASE, TableSource
 
 
 class CurrencylayerSettings(BaseModel):
-    """Its variables."""
+    """The variables of currencylayer: address, key, and seconds between two reads."""
 
     currencylayer_access_key: Key = Field(description="The access key of the account.")
     currencylayer_url: BaseUrl = Field(
@@ -25,7 +25,7 @@ class CurrencylayerSettings(BaseModel):
 
 
 class CurrencylayerSource(TableSource):
-    """The source."""
+    """Rates of currencylayer: one request for each base currency, with the key in its address."""
 
     def __init__(self, handed: Handed) -> None:
         self._settings: CurrencylayerSettings = handed.settings

@@ -77,7 +77,7 @@ class Expected(_Part):
 
 
 class Description(_Part):
-    """The whole file."""
+    """A file of a source: where to ask, how often, and where its answers have rate and time."""
 
     address: str = Field(max_length=2000)
     refresh_seconds: RefreshSeconds = HOUR

@@ -39,7 +39,7 @@ Providers = Annotated[Mapping[str, Provider], BeforeValidator(_by_currency), Aft
 
 
 class FrankfurterSettings(BaseModel):
-    """Its variables."""
+    """The variables of Frankfurter: address, institution by currency, seconds between two reads."""
 
     frankfurter_url: BaseUrl = Field(
         "https://api.frankfurter.dev", description="Where it answers: theirs, or one of your own."
@@ -54,7 +54,7 @@ class FrankfurterSettings(BaseModel):
 
 
 class FrankfurterSource:
-    """The source."""
+    """Rates by Frankfurter: one request for each institution and base currency."""
 
     def __init__(self, handed: Handed) -> None:
         self._handed = handed

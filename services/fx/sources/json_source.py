@@ -53,7 +53,7 @@ def described(name: str) -> Registration:
 
 
 class JsonSource:
-    """The source."""
+    """Rates at the address of one file: a request for each address that its pairs come to."""
 
     def __init__(self, handed: Handed) -> None:
         """Raises DescriptionError."""

@@ -12,7 +12,7 @@ from services.fx.sources.tables import DEFAULT_BASE, TableSource
 
 
 class OpenExchangeRatesSettings(BaseModel):
-    """Its variables."""
+    """The variables of Open Exchange Rates: address, key, and seconds between two reads."""
 
     openexchangerates_app_id: Key = Field(description="The App ID of the account.")
     openexchangerates_url: BaseUrl = Field(
@@ -24,7 +24,7 @@ class OpenExchangeRatesSettings(BaseModel):
 
 
 class OpenExchangeRatesSource(TableSource):
-    """The source."""
+    """Rates of Open Exchange Rates: one request for each base currency."""
 
     def __init__(self, handed: Handed) -> None:
         self._settings: OpenExchangeRatesSettings = handed.settings

@@ -14,7 +14,7 @@ SYNTHETIC_RATES = Path(__file__).with_name("synthetic_rates.toml")
 
 
 class SyntheticSource:
-    """The source: a table per base currency in a file."""
+    """Made-up rates: a table for each base currency, in a file that is read once."""
 
     # The file never changes while the process runs.
     refresh_seconds: float | None = None
@@ -24,7 +24,7 @@ class SyntheticSource:
         self._observations: Mapping[tuple[str, str], Observation] = {}
 
     async def load(self) -> None:
-        """Reads the tables."""
+        """Reads the file beside this module; it comes with the code, so that it is always there."""
         self._observations = await asyncio.to_thread(self._read)
 
     async def observe(self, base_currency: str, quote_currency: str) -> Observation | None:

@@ -15,7 +15,7 @@ DEFAULT_BASE = "USD"
 
 
 class TableSource(ABC):
-    """The source."""
+    """A source with one table of rates for each base currency; a subclass makes the requests."""
 
     def __init__(self, handed: Handed, refresh_seconds: float) -> None:
         self._handed = handed

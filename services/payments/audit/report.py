@@ -98,7 +98,7 @@ class TrailHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All of one moment."""
+    """The findings and figures of one audit."""
 
     findings: Sequence[Finding]
     balances: Sequence[Balance]

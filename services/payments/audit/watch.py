@@ -66,7 +66,7 @@ class Pending:
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """All of one moment."""
+    """The counts of one look at the database, which costs far less than an audit."""
 
     held: Sequence[Held]
     overdue: Sequence[OverdueCount]

@@ -20,7 +20,7 @@ REST_FACTOR = 20
 
 
 class Watch(Protocol):
-    """Where it looks."""
+    """The database, as the watcher reads it."""
 
     async def look(self) -> Sight:
         """How many are held and overdue, and how many events are about no payment of ours."""

@@ -37,7 +37,7 @@ def attempt_row(attempt: Attempt) -> dict[str, Any]:
 
 
 def read_attempt(row: Row[Any]) -> Attempt:
-    """The attempt of a row of `attempts`."""
+    """Reads a row of `attempts`. Raises where a value is none that the code knows."""
     failed = row.failure_code is not None
     return Attempt(
         merchant_id=row.merchant_id,

@@ -47,7 +47,7 @@ def read_conditions(terms: Mapping[str, Any]) -> Conditions | None:
 # Payments of a corridor have one of a few routes.
 @lru_cache(maxsize=256)
 def route_row(route: Route) -> Mapping[str, Any]:
-    """A route as JSON."""
+    """A route as the database keeps it: JSON, with its times in whole seconds."""
     row: dict[str, Any] = {
         "onramps": list(route.onramps),
         "offramps": list(route.offramps),

@@ -34,7 +34,7 @@ _FILES = text(
 
 
 class PostgresCorridorVersions:
-    """The versions."""
+    """The versions of the corridor files in the database, for every service to read."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._reader = autocommitted(engine)

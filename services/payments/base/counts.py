@@ -39,12 +39,13 @@ REFUNDED = frozenset({State.REFUNDED, State.PARTLY_REFUNDED})
 
 
 def count_created(payment: Payment) -> None:
-    """One more payment that there is."""
+    """Counts a payment that was created, and its amount."""
     _count(State.CREATED, payment, payment.terms.amount.amount_minor, payment.terms.amount.currency)
 
 
 def count_move(before: Payment, payment: Payment, state: State) -> None:
-    """The payment came to a state on its way from `before` to what it is now."""
+    """Counts the entry into a state: a completed payment by its payout, a refunded one by what this
+    change gave back, each other by its amount."""
     if state is State.COMPLETED:
         _count(state, payment, payment.terms.payout.amount_minor, payment.terms.payout.currency)
         COMPLETION.labels(payment.corridor_id).observe(time.time() - payment.created_at.timestamp())
@@ -64,6 +65,6 @@ def _count(state: State, payment: Payment, amount_minor: int, currency: str) -> 
 
 @cache
 def _series(state: State, corridor: str, provider: str, currency: str) -> tuple[Counter, Counter]:
-    """To find them again for each payment would cost more than to count."""
+    """The counters of payments and of minor units; kept, as a look-up costs more than a count."""
     labels = (state.value, corridor, provider)
     return ENTERED.labels(*labels), VALUE.labels(*labels, currency)

@@ -36,7 +36,7 @@ def dispute_row(dispute: Dispute) -> dict[str, Any]:
 
 
 def read_dispute(row: Row[Any]) -> Dispute:
-    """The dispute of a row of `disputes`."""
+    """Reads a row of `disputes`. Raises where a value is none that the code knows."""
     claimed = row.amount_minor is not None
     return Dispute(
         merchant_id=row.merchant_id,

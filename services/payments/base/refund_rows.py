@@ -29,7 +29,7 @@ def refund_row(refund: Refund) -> dict[str, Any]:
 
 
 def read_refund(row: Row[Any]) -> Refund:
-    """The refund of a row of `refunds`."""
+    """Reads a row of `refunds`. Raises where a value is none that the code knows."""
     failed = row.failure_code is not None
     return Refund(
         merchant_id=row.merchant_id,

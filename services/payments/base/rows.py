@@ -137,7 +137,7 @@ def _standing_row(payment: Payment) -> dict[str, Any]:
 
 
 def read_payment(row: Row[Any]) -> Payment:
-    """The payment of a row of `payments`."""
+    """Reads a row of `payments`. Raises where a value is none that the code knows."""
     return Payment(
         merchant_id=row.merchant_id,
         id=row.id,
@@ -251,7 +251,7 @@ def quote_row(quote: Quote, payment_id: UUID | None) -> dict[str, Any]:
 
 
 def read_quote(row: Row[Any]) -> Quote:
-    """The quote of a row of `quotes`."""
+    """Reads a row of `quotes`. Raises where a value is none that the code knows."""
     terms, trail = row.terms, row.trail
     rate = read_trail(trail)
     return Quote(

@@ -17,7 +17,7 @@ _FINDINGS = {
 
 
 def write_explanation(explanation: Explanation) -> disclosures_pb2.Explanation:
-    """A derivation."""
+    """The message of a derivation, step by step."""
     return disclosures_pb2.Explanation(
         quote_id=explanation.quote_id,
         transaction_id=explanation.transaction_id,

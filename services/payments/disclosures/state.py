@@ -23,7 +23,7 @@ class ReceiptNotReady(NotAllowedNow):
 
 
 class Payout(Enum):
-    """The payout of a state."""
+    """How far the payout is, as a receipt says it."""
 
     UNDER_WAY = "under way"
     MADE = "made"

@@ -30,7 +30,7 @@ def _report_unreadable(transaction: WorkTransaction) -> None:
 
 
 class Claims:
-    """The claims of one worker."""
+    """The leases that one worker takes on due payments, and its work under each."""
 
     def __init__(
         self,

@@ -64,7 +64,7 @@ class OverduePayment:
 
     @property
     def transaction_id(self) -> str:
-        """The public id."""
+        """The public id, for example pay_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.PAYMENT, self.payment_id)
 
 
@@ -78,5 +78,5 @@ class UnreadableOverdue:
 
     @property
     def transaction_id(self) -> str:
-        """The public id."""
+        """The public id, for example pay_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.PAYMENT, self.payment_id)

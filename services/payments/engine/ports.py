@@ -119,7 +119,7 @@ class WorkTransaction(Protocol):
         ...
 
     async def commit(self) -> None:
-        """Makes it durable."""
+        """Makes all that the transaction wrote durable, or nothing of it."""
         ...
 
 

@@ -97,7 +97,7 @@ def read_overlap(
 
 
 def read_hours(hours: int) -> int:
-    """The same, of a number. Raises Invalid."""
+    """The hours as they are. Raises Invalid where they are negative or above OVERLAP_HOURS_MAX."""
     if not 0 <= hours <= OVERLAP_HOURS_MAX:
         raise field_invalid("overlap_hours", f"overlap_hours must be 0 to {OVERLAP_HOURS_MAX}")
     return hours
@@ -119,7 +119,7 @@ def _read_found(text: str) -> str:
 
 
 def write_list(shown: Sequence[Shown], rest: UUID | None) -> keys_pb2.ListKeysResponse:
-    """A page of keys."""
+    """The message of a page of keys; `rest` is the last one's id where more follow."""
     return keys_pb2.ListKeysResponse(
         keys=[write_key(one) for one in shown],
         next_page_token=write_id_token(rest),

@@ -197,13 +197,13 @@ class Key:
 
     @property
     def key_id(self) -> str:
-        """The public id."""
+        """The public id: the prefix of the kind of key, and the id in 26 letters and digits."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class MerchantKey(Key):
-    """A merchant's key."""
+    """A key by which a merchant's programs call; it reaches that merchant's payments alone."""
 
     merchant_id: str
 
@@ -215,7 +215,7 @@ class MerchantKey(Key):
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorKey(Key):
-    """An operator's key."""
+    """A key by which one operator calls; the log of actions names that operator."""
 
     # The name that the audit trail shows.
     operator: str

@@ -34,7 +34,7 @@ class FeeQuery:
 
 
 class FeeBook(Protocol):
-    """The fees service."""
+    """The prices of the fees service, asked for many payments at a time."""
 
     async def calculate(self, queries: Sequence[FeeQuery]) -> Sequence[Fees | DomainError]:
         """The fees of each query, or why there are none, in order. Raises Unavailable."""
@@ -54,7 +54,7 @@ class RateQuery:
 
 
 class Rates(Protocol):
-    """The fx service."""
+    """The rates of the fx service, asked for many corridors at a time."""
 
     async def get(self, queries: Sequence[RateQuery]) -> Sequence[RateTrail | DomainError]:
         """The rate of each corridor, or why there is none, in order. Raises Unavailable."""
@@ -209,7 +209,7 @@ class HolderQuery:
 
 
 class Resolution(StrEnum):
-    """The answer to it."""
+    """Whether a provider knows the account: UNANSWERED where none could say."""
 
     FOUND = "FOUND"
     NOT_FOUND = "NOT_FOUND"

@@ -91,7 +91,7 @@ class Dispute:
 
     @property
     def dispute_id(self) -> str:
-        """The public id."""
+        """The public id, for example dsp_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.DISPUTE, self.id)
 
     @property
@@ -150,7 +150,7 @@ class OpenDispute:
 
     @property
     def dispute_id(self) -> str:
-        """The public id."""
+        """The public id, for example dsp_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.DISPUTE, self.id)
 
 

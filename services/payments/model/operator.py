@@ -84,7 +84,7 @@ class OperatorAction:
 
     @property
     def action_id(self) -> str:
-        """The public id."""
+        """The public id, for example act_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.ACTION, self.id)
 
 
@@ -96,7 +96,7 @@ class UnreadableAction:
 
     @property
     def action_id(self) -> str:
-        """The public id."""
+        """The public id, for example act_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.ACTION, self.id)
 
 

@@ -58,7 +58,7 @@ class Pause:
 
     @property
     def pause_id(self) -> str:
-        """The public id."""
+        """The public id, for example pau_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.PAUSE, self.id)
 
     def is_in_force(self, now: datetime) -> bool:

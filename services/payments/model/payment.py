@@ -285,7 +285,7 @@ class Payment:
 
     @property
     def transaction_id(self) -> str:
-        """The public id."""
+        """The public id, for example pay_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.PAYMENT, self.id)
 
     @property
@@ -381,7 +381,7 @@ class UnreadablePayment:
 
     @property
     def transaction_id(self) -> str:
-        """The public id."""
+        """The public id, for example pay_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.PAYMENT, self.id)
 
 

@@ -359,7 +359,7 @@ class Quote:
 
     @property
     def quote_id(self) -> str:
-        """The public id."""
+        """The public id, for example quo_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.QUOTE, self.id)
 
     @property

@@ -76,7 +76,7 @@ class Refund:
 
     @property
     def refund_id(self) -> str:
-        """The public id."""
+        """The public id, for example ref_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.REFUND, self.id)
 
     def shown_status(self, payment: Payment) -> RefundStatus:

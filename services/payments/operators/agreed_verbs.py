@@ -254,7 +254,7 @@ WHILE_OLDER = frozenset({Action.ACCEPT_DATABASE})
 def agreed_verbs(
     acting: Acting, *, corridors: CurrentCorridors, rates: Rates, bounds: OverrideBounds
 ) -> Mapping[Action, AgreedVerb]:
-    """The table."""
+    """Each verb that two people agree on, with the code that checks and does it."""
     on_payments: Sequence[PaymentVerb] = get_args(PaymentVerb)
     return {
         Action.RATE_OVERRIDE: RateOverriding(corridors, rates, bounds),

@@ -154,7 +154,7 @@ class FolderAgain:
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
-        """Has it done soon."""
+        """Has run() apply the folder soon; returns at once, and several requests are one."""
         self._asked.set()
 
     async def run(self) -> None:

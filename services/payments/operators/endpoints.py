@@ -28,7 +28,7 @@ class MerchantEndpoint:
 
     @property
     def endpoint_id(self) -> str:
-        """The public id."""
+        """The public id, for example whe_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.ENDPOINT, self.id)
 
 

@@ -43,7 +43,7 @@ class ShownKey:
 
 
 class OperatorKeys:
-    """The keys of all operators."""
+    """Makes, lists, rolls and revokes operators' keys; each change is in the log of actions."""
 
     def __init__(self, store: OperatorKeyStore, trail: Trail, *, is_live: bool) -> None:
         self._store = store

@@ -15,7 +15,7 @@ from services.shared.ids import Prefix, encode_id
 
 
 class Merchants:
-    """All merchants."""
+    """Makes, lists, disables and enables merchants; each change is in the log of actions."""
 
     def __init__(self, store: MerchantStore, trail: Trail, *, is_live: bool) -> None:
         self._store = store

@@ -122,7 +122,7 @@ class AgreedOverride:
 
     @property
     def override_id(self) -> str:
-        """The public id."""
+        """The public id, for example ovr_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.OVERRIDE, self.id)
 
     @property

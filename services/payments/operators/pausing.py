@@ -88,7 +88,7 @@ class PausePreview:
 
 
 class Pausing:
-    """The pauses."""
+    """Pauses and resumes providers and corridors, and lists the pauses."""
 
     def __init__(
         self,

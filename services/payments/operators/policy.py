@@ -119,7 +119,7 @@ class PauseBounds(_Section):
 
     @property
     def longest_wait(self) -> timedelta:
-        """That time."""
+        """The bound as a length of time."""
         return timedelta(hours=self.maximum_wait_hours)
 
 

@@ -94,27 +94,27 @@ class OperatorTransaction(Protocol):
 
     @property
     def proposals(self) -> ProposalRows:
-        """The proposals in it."""
+        """Proposals, read and written in this transaction."""
         ...
 
     @property
     def overrides(self) -> OverrideRows:
-        """The overrides of rates in it."""
+        """Overrides of rates, read and written in this transaction."""
         ...
 
     @property
     def pauses(self) -> PauseRows:
-        """The pauses in it."""
+        """Pauses, read and written in this transaction."""
         ...
 
     @property
     def adjustments(self) -> AdjustmentRows:
-        """The adjustments in it."""
+        """Adjustments, read and written in this transaction."""
         ...
 
     @property
     def finding(self) -> FindingRows:
-        """The finding that the database is older, in it."""
+        """The finding that the database is older, read and ended in this transaction."""
         ...
 
     async def is_set_aside(self, payment_id: UUID) -> bool:
@@ -340,7 +340,7 @@ class Measures(Protocol):
 
 
 class ProposalStore(Protocol):
-    """The proposals."""
+    """Proposals outside of a verb's transaction: read one by one or by pages, and expired."""
 
     async def get(self, proposal_id: UUID) -> Proposal:
         """One proposal. Raises ProposalNotFound."""

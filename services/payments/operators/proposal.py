@@ -164,7 +164,7 @@ class Proposal:
 
     @property
     def proposal_id(self) -> str:
-        """The public id."""
+        """The public id, for example prp_01jd8x3v9me7rb5k3n6q2f4h8z."""
         return encode_id(Prefix.PROPOSAL, self.id)
 
     @property

@@ -59,12 +59,12 @@ class FoundPage:
     payments: Sequence[Payment | UnreadablePayment]
     # The payment to go on before; None at the end.
     before: UUID | None = None
-    # Where it looked no further: all that were created after it have been looked at.
+    # Set where a page ended before all were read: each payment created after it has been read.
     looked_until: datetime | None = None
 
 
 class SearchStore(Protocol):
-    """The payments of all merchants."""
+    """Finds payments of all merchants in the database."""
 
     async def page(
         self,
@@ -74,12 +74,12 @@ class SearchStore(Protocol):
         before: UUID | None,
         limit: int,
     ) -> FoundPage:
-        """Up to limit payments that are sought, newest first, those older than `before`."""
+        """Up to `limit` payments that match, newest first; only those created before `before`."""
         ...
 
 
 class Searching:
-    """Finds payments."""
+    """Finds payments; overdue ones by the times that the providers declare."""
 
     def __init__(
         self, store: SearchStore, declared: Callable[[], Mapping[str, Capabilities]]
@@ -89,6 +89,6 @@ class Searching:
         self._declared = declared
 
     async def page(self, sought: Sought, *, before: UUID | None, limit: int) -> FoundPage:
-        """A page of the payments that are sought."""
+        """A page of the payments that match, newest first."""
         expected = expected_times(self._declared())
         return await self._store.page(sought, expected, before=before, limit=limit)

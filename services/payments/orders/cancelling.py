@@ -25,7 +25,7 @@ from services.shared.rollback import repeated
 
 
 class Cancelling:
-    """Cancels payments."""
+    """The cancel verb of merchants: at once where nothing was sent, else after the collection."""
 
     def __init__(self, store: WorkStore) -> None:
         self._store = store

@@ -24,7 +24,7 @@ UNRESOLVED = "Sorry, recipient account could not be validated. Please try again"
 
 
 class Banks:
-    """The handlers."""
+    """The calls about banks, holders of accounts, the fee of a transfer, and balances."""
 
     def __init__(self, account: Account) -> None:
         self._account = account

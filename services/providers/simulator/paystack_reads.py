@@ -43,7 +43,7 @@ class Known(Protocol):
 
 
 class Reads:
-    """The handlers."""
+    """The calls of Paystack that change nothing."""
 
     def __init__(self, known: Known, balance_minor: int) -> None:
         self._known = known

@@ -214,7 +214,7 @@ class StripeAccount:
         return self._happened(head, subject, line.key) if head else {}
 
     def _happened(self, head: Json, subject: Json, key: str) -> Json:
-        """Keeps an event."""
+        """The event about an object, as Stripe sends and lists it; kept for the list."""
         whole = shown(subject) if subject["object"] == "payment_intent" else subject
         event = {
             "id": head["id"],

@@ -41,7 +41,7 @@ _BY_ID = {
 
 
 class Reads:
-    """The handlers."""
+    """The calls of Stripe that change nothing."""
 
     def __init__(self, http: StripeHttp) -> None:
         self._http = http

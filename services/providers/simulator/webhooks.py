@@ -65,7 +65,7 @@ class Sender:
         self._running.start(self._deliver(event))
 
     async def close(self) -> None:
-        """Stops delivering."""
+        """Ends deliveries under way and closes the connections; nothing is delivered afterwards."""
         await self._running.close()
         await self._session.close()
 

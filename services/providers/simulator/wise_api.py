@@ -82,7 +82,7 @@ class _Words(At):
     api: "WiseApi | None" = None
 
     async def read(self, request: web.Request) -> str:
-        """The words."""
+        """The reference of the transfer in the address; empty where there is no such transfer."""
         transfer = self.api and self.api.transfer(request.match_info.get("transferId", ""))
         return str(transfer["details"]["reference"]) if transfer else ""
 

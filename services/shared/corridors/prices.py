@@ -56,7 +56,7 @@ class FeeTerms(Section):
 
     @cached_property
     def flat(self) -> Money:
-        """The flat part."""
+        """The flat part in US dollars; nothing where the file states none."""
         return _usd(self.flat_usd) or NOTHING
 
     @cached_property
@@ -80,7 +80,7 @@ class FeeTier(FeeTerms):
 
     @cached_property
     def start(self) -> Money:
-        """The threshold."""
+        """The smallest amount of the tier, in US dollars."""
         return parse_amount(self.from_usd, SOURCE_CURRENCY, field="from_usd")
 
 

@@ -111,7 +111,7 @@ _WRITE = text(
          WHERE {_STANDS}
         ON CONFLICT (merchant_id, payment_id, step, number) DO UPDATE
            SET {assigned(moved(tables.attempts), "excluded")},
-               -- What is INTENDED again provably never left.
+               -- An attempt that is INTENDED again was never sent; that is proven.
                sent_at = CASE WHEN excluded.state <> 'INTENDED' THEN attempts.sent_at END,
                sends = CASE WHEN excluded.state = 'INTENDED' THEN 0 ELSE attempts.sends END,
                unknown_since = CASE WHEN excluded.state = 'UNKNOWN'

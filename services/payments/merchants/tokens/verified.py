@@ -41,7 +41,7 @@ class Verified:
 
 
 class TokenVerifier(Protocol):
-    """Verifies tokens."""
+    """Checks the signature, the claims and the time of a token, our own or an issuer's."""
 
     async def verify(self, token: str) -> Verified:
         """The content of a token.

@@ -27,7 +27,7 @@ COMPARED_DECIMALS = 8
 
 
 def explain_quote(quote: Quote) -> tuple[Step, ...]:
-    """The derivation of a quote."""
+    """Recomputes each figure of a quote from its stored inputs, in the order of the computation."""
     route = quote.conditions.route if quote.conditions else None
     decimals = route.payout_decimals if route else None
     return _whole(_figures(quote.terms, quote.pricing, decimals))

@@ -19,7 +19,7 @@ def read_cursor(request: search_pb2.WatchChangesRequest) -> Cursor | None:
 
 
 def write_changes(changes: Changes) -> search_pb2.WatchChangesResponse:
-    """The answer."""
+    """The message of the changes, with the cursor for the next call as text."""
     cursor = changes.cursor
     return search_pb2.WatchChangesResponse(
         changes=[_write(one) for one in changes.changes],

@@ -18,7 +18,7 @@ from services.shared.errors import DomainError
 
 
 def write_overview(overview: Overview) -> overview_pb2.Overview:
-    """The overview."""
+    """The message of the overview; amounts are US dollars as decimal text."""
     standing = overview.standing
     return overview_pb2.Overview(
         seen_at=timestamp(standing.seen_at),

@@ -52,7 +52,7 @@ def payment_verbs(
     corridors: CurrentCorridors,
     corrections: Corrections,
 ) -> Mapping[Action, Prepare]:
-    """The table."""
+    """Each verb on one payment, with the function that prepares its transaction."""
     verbs = _Verbs(providers, spread, corrections)
     return {
         Action.RELEASE_HOLD: verbs.release,

@@ -16,7 +16,7 @@ _KINDS = {
 
 
 def write_fees(schedule: FeeSchedule) -> corridors_pb2.CorridorFees:
-    """A fee schedule."""
+    """The message of a fee schedule: its days as ISO dates, its terms as text."""
     return corridors_pb2.CorridorFees(
         description=described(schedule),
         schedule_version=schedule.version,
