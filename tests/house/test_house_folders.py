@@ -12,6 +12,10 @@ from tests.house.places import ROOT, at, check, files
 
 CONTRACTS = ROOT / ".importlinter"
 README_LINES = 10
+# A longer line is a paragraph that nobody reads to its end.
+LINE_LENGTH = 200
+# Two pages from before this bound; each is cut with its next change.
+LONG_LINES = ("services/payments/recovery", "services/payments/engine/decisions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +95,26 @@ def test_every_folder_has_a_page_that_names_its_modules(tree: Tree) -> None:
         assert len(text.splitlines()) <= README_LINES, at(page, 1, "keep it to ten lines")
         check(
             at(page, 1, f"name `{path.stem}`")
-            for path in sorted([*folder.glob("*.py"), *folder.glob("store/*.py")])
+            for path in sorted([*folder.glob("*.py"), *_stored(folder)])
             if path.stem != "__init__" and not re.search(rf"[`/]{path.stem}`", text)
         )
+
+
+def _stored(folder: Path) -> list[Path]:
+    """The modules of the folder's `store/`, which its page names where `store/` has no page."""
+    store = folder / "store"
+    return [] if (store / "README.md").exists() else list(store.glob("*.py"))
+
+
+@every_tree
+def test_lines_of_these_pages_are_short(tree: Tree) -> None:
+    check(
+        at(page, number, f"{len(line)} characters; keep it to {LINE_LENGTH}")
+        for page in tree.pages
+        if page.parent.relative_to(ROOT).as_posix() not in LONG_LINES
+        for number, line in enumerate(page.read_text().splitlines(), 1)
+        if len(line) > LINE_LENGTH
+    )
 
 
 @every_tree
