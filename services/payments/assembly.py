@@ -243,7 +243,6 @@ async def assemble(
     ):
         declared = await declared_at_start(providers, config.deployment)
         stores = open_stores(engine, encode_event, decode_answer)
-        payments = PostgresPayments(engine, encode_event, decode_answer)
         checks, trail = (fees, rates, providers), Trail(stores.operations)
         applied = PostgresCorridors(engine)
         corridors = CorridorVersions(held, applied, checks, trail, config.deployment)
@@ -257,7 +256,7 @@ async def assemble(
             rates=wrap(rates),
             providers=wrap(providers),
             declared=declared,
-            store=gates.GatedCreations(wrap(payments), recoverable.standing),
+            store=gates.GatedCreations(wrap(_payments(engine)), recoverable.standing),
             work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_answer)),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
@@ -330,6 +329,10 @@ async def assemble_worker(
             for loop in loops:
                 loop.wake()
             await asyncio.gather(*running)
+
+
+def _payments(engine: Any) -> PostgresPayments:
+    return PostgresPayments(engine, encode_event, decode_answer)
 
 
 def _deliverer(config: WorkerSettings, outbox: Outbox, sender: EventSender) -> Deliverer:
