@@ -146,7 +146,7 @@ def payment(now: datetime) -> dict[str, Any]:
         "payment": {
             "transaction_id": PAYMENT,
             "status": "ON_HOLD",
-            "hold": {"reason": "step_failed"},
+            "hold": {"reason": "outcome_unknown"},
             "amount_usd": "100.00",
             "fee_usd": "2.50",
             "payout_amount": "9211.85",
@@ -168,7 +168,7 @@ def payment(now: datetime) -> dict[str, Any]:
             "description": "It is on hold, and an operator decides.",
             "deadline_at": now + timedelta(hours=22),
             "at_deadline": "ALARM",
-            "verbs": [":release"],
+            "verbs": [":release", ":resolve", ":try"],
         },
         **_work(began),
         **_messages(began),

@@ -45,6 +45,9 @@ class Verb:
     is_keyed: bool = False
     # Only for a subject of which each of these fields has one of the values.
     only_when: Mapping[str, Sequence[object]] = field(default_factory=dict)
+    # The field of the subject that lists the verbs that it allows, each as ":<name>"; empty where
+    # the subject has none.
+    allowed_by: str = ""
     # Cannot be undone.
     is_final: bool = False
     # Of a proposal: only its own proposer (True), or only another person (False).
@@ -80,6 +83,8 @@ class Verb:
 
 def applies(verb: Verb, record: Record) -> bool:
     """Whether the verb makes sense for the subject as it is; payments decides it again."""
+    if verb.allowed_by and f":{verb.name}" not in (Column("", verb.allowed_by).value(record) or ()):
+        return False
     return all(Column("", name).value(record) in values for name, values in verb.only_when.items())
 
 

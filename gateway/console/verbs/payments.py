@@ -51,8 +51,14 @@ PROPOSAL_VERBS = (
         is_proposers=True,
     ),
 )
-# A verb on the payment that the page is about.
-_on_payment = partial(Verb, subject=(TRANSACTION_ID,), shows="InspectPayment", back=_PAYMENT)
+# A verb on the payment that the page is about. The payment itself says which ones it allows.
+_on_payment = partial(
+    Verb,
+    subject=(TRANSACTION_ID,),
+    shows="InspectPayment",
+    back=_PAYMENT,
+    allowed_by="next.verbs",
+)
 PAYMENT_VERBS = (
     _on_payment(
         "release",
@@ -71,7 +77,6 @@ PAYMENT_VERBS = (
         call="ReleaseHold",
         proposal="release_hold",
         preview="release_hold",
-        only_when={"payment.status": ("ON_HOLD",)},
     ),
     _on_payment(
         "resolve",
@@ -113,12 +118,9 @@ PAYMENT_VERBS = (
         call="ResolveAttempt",
         proposal="resolve_attempt",
         preview="resolve_attempt",
-        only_when={"payment.status": ("ON_HOLD",)},
         is_final=True,
     ),
 )
-_OPEN_STATES = ("CREATED", "COLLECTING", "FUNDED", "CONVERTED", "PAYING_OUT")
-_WAITING_STATES = ("ACTION_REQUIRED", "RETURNED", "REFUNDING", "PARTLY_REFUNDED")
 _RECIPIENT = {
     "bank_account": "holder_name iban account_number bank_code branch_code ifsc clabe bic "
     "sort_code account_type tax_id",
@@ -146,7 +148,6 @@ ENGINE_VERBS = (
         (NOTE,),
         call="TryNow",
         preview="try_now",
-        only_when={"state": (*_OPEN_STATES, "REFUNDING")},
     ),
     _on_payment(
         "hold",
@@ -155,7 +156,6 @@ ENGINE_VERBS = (
         (Field("note", "Reason", "area", "Kept in the log of actions.", is_required=True),),
         call="PlaceHold",
         preview="place_hold",
-        only_when={"state": (*_OPEN_STATES, *_WAITING_STATES), "payment.hold": (None,)},
     ),
     _on_payment(
         "force",
@@ -170,7 +170,6 @@ ENGINE_VERBS = (
         proposal="force_payout",
         preview="force_payout",
         is_keyed=True,
-        only_when={"state": ("CONVERTED", "PAYING_OUT", "ACTION_REQUIRED", "RETURNED")},
         is_final=True,
     ),
     _on_payment(
@@ -188,16 +187,6 @@ ENGINE_VERBS = (
         proposal="refund_payment",
         preview="refund_payment",
         is_keyed=True,
-        only_when={
-            "state": (
-                "FUNDED",
-                "CONVERTED",
-                "PAYING_OUT",
-                "ACTION_REQUIRED",
-                "RETURNED",
-                "PARTLY_REFUNDED",
-            )
-        },
         is_final=True,
     ),
     _on_payment(
@@ -211,7 +200,6 @@ ENGINE_VERBS = (
         proposal="correct_payment",
         preview="correct_payment",
         is_keyed=True,
-        only_when={"state": ("ACTION_REQUIRED", "RETURNED")},
         is_final=True,
     ),
     _on_payment(

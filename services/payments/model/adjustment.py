@@ -119,6 +119,17 @@ class Adjusted:
     # When the payment is due, which no adjustment changes; None where nothing happens by itself.
     due_in: timedelta | None = None
 
+    @property
+    def has_room(self) -> bool:
+        """Whether some adjustment can be within its bounds: each pair has an account that the
+        payment's own postings bound."""
+        return any(minor and BOUNDS.get(_kind(of)) is Bound.OWN for of, minor in self.own.items())
+
+    def check_open(self) -> None:
+        """Raises PaymentNotAdjustable."""
+        if self.open_key:
+            raise PaymentNotAdjustable(key=self.open_key)
+
     def check(self, wanted: Adjustment) -> None:
         """Raises AdjustmentExists or AdjustmentTooLarge."""
         if (before := self.made.get(wanted)) is not None:

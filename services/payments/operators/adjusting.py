@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.waiting import release
-from services.payments.model.adjustment import Adjusted, Adjustment, PaymentNotAdjustable
+from services.payments.model.adjustment import Adjusted, Adjustment
 from services.payments.model.causes import Cause
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Payment
@@ -45,8 +45,7 @@ def adjust(work: Work, operator: Operator, wanted: Adjustment, adjusted: Adjuste
     AdjustmentTooLarge.
     """
     wanted.check()
-    if adjusted.open_key:
-        raise PaymentNotAdjustable(key=adjusted.open_key)
+    adjusted.check_open()
     adjusted.check(wanted)
     amount = f"{wanted.amount} {wanted.amount.currency}"
     payment, event = work.payment.noted(actor=operator.actor, cause=Cause.ADJUSTED, amount=amount)

@@ -1,6 +1,7 @@
 """The effect of an operator's verb on a hold: it begins, it ends, or the verb states an outcome.
 The engine goes on from there as from any other evidence."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_made_elsewhere,
 )
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
-from services.payments.model.attempt import STATED, Answer, Attempt, AttemptState
+from services.payments.model.attempt import STATED, Answer, Attempt, AttemptState, Capabilities
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HOLDS, HoldReason, Verb
 from services.payments.model.operator import Operator
@@ -24,6 +25,7 @@ from services.payments.operators.domain import (
     PaymentNotHoldable,
     PaymentNotOnHold,
 )
+from services.shared.ids import Prefix, encode_id
 
 # The release of one of these counts a refund that the onramp has, and we did not make.
 _COUNTS_REFUND = frozenset({HoldReason.LATE_SUCCESS, HoldReason.RECOVERED})
@@ -32,7 +34,7 @@ OPEN = frozenset({AttemptState.SENT, AttemptState.ACCEPTED, AttemptState.UNKNOWN
 
 def end_hold(work: Work, operator: Operator, cause: Cause = Cause.HOLD_RELEASED) -> Change:
     """The payment is due at once, without its hold. Raises PaymentNotOnHold."""
-    reason = _held_for(work)
+    reason = held_for(work)
     ended, event = without_hold(work, actor=operator.actor, cause=cause)
     change = replace(release(work, due_in=timedelta(0)), payment=ended.payment, events=(event,))
     late = refund_made_elsewhere(work) if reason in _COUNTS_REFUND else None
@@ -51,7 +53,7 @@ def honour_locked_rate(work: Work, operator: Operator) -> Change:
 
     Raises PaymentNotOnHold or NoLockedRate.
     """
-    if _held_for(work) != HoldReason.LATE_FUNDS or work.payment.state is not State.FUNDED:
+    if held_for(work) != HoldReason.LATE_FUNDS or work.payment.state is not State.FUNDED:
         raise NoLockedRate(transaction_id=work.payment.transaction_id)
     change = end_hold(work, operator)
     return exchange(change, cause=Cause.EXCHANGED_AT_LOCKED_RATE, actor=operator.actor)
@@ -66,19 +68,24 @@ def take_over(work: Work, operator: Operator) -> Change:
 def place_hold(work: Work, operator: Operator) -> Change:
     """A person stops the payment; what was sent before is not called back. Raises PaymentOnHold or
     PaymentNotHoldable."""
+    check_holdable(work)
+    held, event = work.payment.held(HoldReason.OPERATOR, actor=operator.actor)
+    return replace(release(work), payment=held, events=(event,))
+
+
+def check_holdable(work: Work) -> None:
+    """Raises PaymentOnHold or PaymentNotHoldable."""
     payment = work.payment
     if payment.hold_reason is not None:
         raise PaymentOnHold(hold_reason=payment.hold_reason)
     if payment.state in SETTLED:
         raise PaymentNotHoldable(state=payment.state, status=payment.status)
-    held, event = payment.held(HoldReason.OPERATOR, actor=operator.actor)
-    return replace(release(work), payment=held, events=(event,))
 
 
 def open_attempt(work: Work) -> Attempt:
     """The attempt that waits for its outcome. Raises PaymentNotOnHold, or AttemptNotOpen, also
     where the hold is about something that no outcome of the attempt settles."""
-    reason = _held_for(work)
+    reason = held_for(work)
     if Verb.RESOLVE not in HOLDS[reason].verbs:
         raise AttemptNotOpen(
             "The hold is about something else than the outcome of an attempt.",
@@ -88,6 +95,16 @@ def open_attempt(work: Work) -> Attempt:
     if work.attempt is None or work.attempt.state not in OPEN:
         raise AttemptNotOpen(transaction_id=work.payment.transaction_id)
     return work.attempt
+
+
+def check_deployed(attempt: Attempt, capabilities: Mapping[str, Capabilities]) -> None:
+    """Raises AttemptNotOpen where nothing that its outcome leads to can be decided."""
+    if attempt.provider not in capabilities:
+        raise AttemptNotOpen(
+            "The attempt's provider is not in this deployment, so what follows from its "
+            "outcome cannot be decided.",
+            transaction_id=encode_id(Prefix.PAYMENT, attempt.payment_id),
+        )
 
 
 def resolve(
@@ -101,7 +118,7 @@ def resolve(
 ) -> Change:
     """The hold gives way to an answer that a person stands for; beside it the provider's own."""
     moved = f"{answer.amount} {answer.amount.currency}" if answer.amount else ""
-    _held_for(work)
+    held_for(work)
     ended, event = without_hold(
         work,
         actor=operator.actor,
@@ -114,7 +131,8 @@ def resolve(
     return since_claim(work, decider.settle(ended, answer, work.claimed_at), event)
 
 
-def _held_for(work: Work) -> HoldReason:
+def held_for(work: Work) -> HoldReason:
+    """The reason of the hold. Raises PaymentNotOnHold."""
     if work.payment.hold_reason is None:
         raise PaymentNotOnHold(transaction_id=work.payment.transaction_id)
     return work.payment.hold_reason

@@ -1,11 +1,12 @@
 """One payment of any merchant as operators see it: all that is on record about it, bounded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from services.payments.model.adjustment import Adjusted
 from services.payments.model.attempt import Attempt
 from services.payments.model.ledger import Posting
 from services.payments.model.operator import OperatorAction
@@ -108,6 +109,12 @@ class InspectedPayment:
     unreadable: Sequence[str] = ()
     # None where they are not known now.
     options: PayoutOptions | None = None
+    # How often its recipient was corrected.
+    corrected_before: int = 0
+    # The facts on which an adjustment depends, without the ones before.
+    adjusted: Adjusted = field(default_factory=Adjusted)
+    # The verbs that it allows operators now.
+    verbs: Sequence[str] = ()
 
 
 class Inspected(Protocol):

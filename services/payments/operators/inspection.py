@@ -6,6 +6,7 @@ from dataclasses import replace
 from services.payments.mesh.ports import CurrentCorridors
 from services.payments.model.attempt import Capabilities
 from services.payments.model.payment import Payment, read_transaction_id
+from services.payments.operators.allowed import allowed_verbs, record_of
 from services.payments.operators.inspected import Inspected, InspectedPayment
 from services.payments.operators.payout_options import PayoutOptions, payout_options
 from services.shared.corridors import CorridorUnsupported
@@ -33,7 +34,9 @@ class Inspecting:
         """
         payment_id = read_transaction_id(transaction_id)
         found = await self._inspected.payment(payment_id, before_sequence)
-        return replace(found, options=await self._options(found.payment))
+        options = await self._options(found.payment)
+        verbs = allowed_verbs(record_of(found, self._declared()))
+        return replace(found, options=options, verbs=verbs)
 
     async def _options(self, payment: Payment) -> PayoutOptions | None:
         """None where its corridor is gone, or not known now. The record is shown all the same."""

@@ -1,5 +1,5 @@
 """The next step of a payment, and when: derived from its record, as the engine will find it. The
-decisions themselves are in engine.decisions."""
+decisions themselves are in engine.decisions, and the verbs of operators in allowed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,6 @@ class NextStep:
     at: datetime | None = None
     deadline_at: datetime | None = None
     at_deadline: End | None = None
-    verbs: Sequence[str] = ()
 
 
 _MERCHANTS = {
@@ -81,12 +80,10 @@ def _when(payment: Payment, queued: Queued) -> datetime | None:
 
 
 def _of_person(payment: Payment, waiting: Waiting, queued: Queued) -> NextStep:
-    verbs: Sequence[str] = ()
     if payment.hold_reason is None:
         reason, words = Reason.MERCHANT_DECIDES, _MERCHANTS[waiting]
     else:
-        hold = HOLDS[payment.hold_reason]
-        reason, words, verbs = Reason.OPERATOR_DECIDES, hold.meaning, hold.verbs
+        reason, words = Reason.OPERATOR_DECIDES, HOLDS[payment.hold_reason].meaning
         if queued.due_at is not None:
             words += " Its provider is asked again meanwhile."
     return NextStep(
@@ -95,7 +92,6 @@ def _of_person(payment: Payment, waiting: Waiting, queued: Queued) -> NextStep:
         at=queued.due_at,
         deadline_at=payment.deadline_at,
         at_deadline=ENDS[waiting] if payment.deadline_at else None,
-        verbs=verbs,
     )
 
 

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.console.verbs import VERBS
 from services.payments.model.payment import PaymentBusy
+from services.payments.operators.allowed import OperatorVerb
 from services.shared.errors import Invalid, NotAllowedNow, NotAuthenticated, Unavailable
 from services.shared.ids import encode_id
 from tests.poison import run
@@ -156,6 +158,29 @@ async def test_a_proposal_offers_each_person_their_own_verbs(
     page = await signed_in.get("/proposals/prp_1")
 
     assert set(re.findall(r'id="verb-([a-z]+)"', page.text)) == offered
+
+
+@pytest.mark.parametrize("allowed", [[], [":release"], [":release", ":resolve", ":try", ":adjust"]])
+async def test_a_payment_offers_the_verbs_that_it_says_to_allow_and_no_other(
+    signed_in: Browser, payments: ScriptedPayments, allowed: list[str]
+) -> None:
+    times = dict.fromkeys(("created_at", "updated_at"), datetime.now(UTC))
+    held = {"transaction_id": "pay_1", "hold": {"reason": "late_success"}, **times}
+    payments.says(
+        "InspectPayment", payment=held, state="PAYING_OUT", next={"verbs": [*allowed, "/refunds"]}
+    )
+
+    page = await signed_in.get("/payments/pay_1")
+    form = await signed_in.get("/do/resolve?transaction_id=pay_1")
+
+    assert [f":{one}" for one in re.findall(r'id="verb-([a-z-]+)"', page.text)] == allowed
+    assert ("does not allow this now" in form.text) is (":resolve" not in allowed)
+
+
+def test_every_verb_that_a_payment_may_allow_is_one_of_the_console() -> None:
+    own = {f":{name}" for name, verb in VERBS.items() if verb.allowed_by == "next.verbs"}
+
+    assert own == set(OperatorVerb)
 
 
 async def test_a_refused_verb_says_why_and_keeps_the_form(

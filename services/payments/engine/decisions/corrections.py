@@ -47,16 +47,8 @@ def correct(
 
     Raises PaymentNotCorrectable for good, or PaymentOnHold or PaymentBusy for now.
     """
+    check_correctable(work, corrected_before)
     before = work.payment
-    if before.state not in CORRECTABLE or before.cancel_requested_at is not None:
-        raise PaymentNotCorrectable(status=before.status)
-    if before.hold_reason is not None:
-        raise PaymentOnHold(hold_reason=before.hold_reason)
-    if work.succeeded_late(Step.REFUND) is not None:
-        # The money may have gone back by it: its onramp is asked first.
-        raise PaymentBusy(transaction_id=before.transaction_id)
-    if corrected_before >= CORRECTIONS_MAX:
-        raise PaymentNotCorrectable(status=before.status, maximum=str(CORRECTIONS_MAX))
     payment, event = before.moved(
         State.PAYING_OUT,
         actor=actor,
@@ -78,6 +70,20 @@ def correct(
         events=(event,),
         corrects=True,
     )
+
+
+def check_correctable(work: Work, corrected_before: int) -> None:
+    """Raises what `correct` does, whoever the other recipient is."""
+    payment = work.payment
+    if payment.state not in CORRECTABLE or payment.cancel_requested_at is not None:
+        raise PaymentNotCorrectable(status=payment.status)
+    if payment.hold_reason is not None:
+        raise PaymentOnHold(hold_reason=payment.hold_reason)
+    if work.succeeded_late(Step.REFUND) is not None:
+        # The money may have gone back by it: its onramp is asked first.
+        raise PaymentBusy(transaction_id=payment.transaction_id)
+    if corrected_before >= CORRECTIONS_MAX:
+        raise PaymentNotCorrectable(status=payment.status, maximum=str(CORRECTIONS_MAX))
 
 
 def with_recipient_paid(payment: Payment, payout: Attempt) -> tuple[Payment, tuple[Event, ...]]:

@@ -136,14 +136,19 @@ def force_payout(
 def try_now(work: Work, capabilities: Mapping[str, Capabilities]) -> Change:
     """The payment is due now, and its back-off is over. It waits on for a request that may still
     arrive. Raises PaymentOnHold or NothingToTry."""
+    check_to_try(work)
+    until = may_arrive_until(work, capabilities)
+    left = until - work.claimed_at if until and until > work.claimed_at else None
+    return replace(release(work, due_in=timedelta(0)), rest=left, ends_rest=True)
+
+
+def check_to_try(work: Work) -> None:
+    """Raises PaymentOnHold or NothingToTry where no try of the payment can come."""
     payment = work.payment
     if payment.hold_reason is not None and payment.hold_reason not in _ASKED_ON_HOLD:
         raise PaymentOnHold(hold_reason=payment.hold_reason)
     if payment.state in RESTING:
         raise NothingToTry(state=payment.state, status=payment.status)
-    until = may_arrive_until(work, capabilities)
-    left = until - work.claimed_at if until and until > work.claimed_at else None
-    return replace(release(work, due_in=timedelta(0)), rest=left, ends_rest=True)
 
 
 def may_arrive_until(work: Work, capabilities: Mapping[str, Capabilities]) -> datetime | None:

@@ -185,8 +185,7 @@ def refund_on_request(
     payment = work.payment
     if amount is not None and amount > payment.refundable and _was_collected(payment):
         raise RefundTooLarge(refundable_usd=str(payment.refundable))
-    number = _next_refund(work)
-    _refuse_where_claimed(payment)
+    number = check_refundable(work)
     if amount is not None and amount < payment.refundable:
         if len(payment.refunds) >= REFUNDS_MAX:
             raise RefundsExhausted(maximum=str(REFUNDS_MAX))
@@ -202,6 +201,18 @@ def refund_on_request(
     noted, event = change.payment.noted(actor=actor, cause=cause, **facts)
     noted = asked_for(noted, amount, actor=actor, cause=cause, reason=reason)
     return replace(change, payment=noted, events=(event,))
+
+
+def check_refundable(work: Work) -> int:
+    """The number of the attempt of a refund that may begin now.
+
+    Raises what refund_on_request does, whatever its amount is.
+    """
+    number = _next_refund(work)
+    claim = money_claimed(work.payment)
+    if claim is not None:
+        raise PaymentDisputed(dispute_id=claim.dispute_id)
+    return number
 
 
 def refund_made_elsewhere(work: Work) -> Attempt | None:
@@ -240,8 +251,7 @@ def retry_refund(work: Work, number: int, *, actor: str) -> Change:
     refund = refund_of(payment, number)
     if refund is None or refund.status is not RefundStatus.FAILED:
         raise RefundNotFailed(status=refund.shown_status(payment) if refund else "")
-    following = _next_refund(work)
-    _refuse_where_claimed(payment)
+    following = check_refundable(work)
     if refund.amount > payment.refundable:
         raise RefundTooLarge(refundable_usd=str(payment.refundable))
     attempt = intend(payment, Step.REFUND, following, refund.amount, refund.number)
@@ -302,13 +312,6 @@ def may_be_refunded(payment: Payment) -> bool:
 def _was_collected(payment: Payment) -> bool:
     """Whether we hold the payer's money, or held it until a refund."""
     return payment.state in _HOLDING | _GIVING_BACK | {State.REFUNDED}
-
-
-def _refuse_where_claimed(payment: Payment) -> None:
-    """Raises PaymentDisputed."""
-    claim = money_claimed(payment)
-    if claim is not None:
-        raise PaymentDisputed(dispute_id=claim.dispute_id)
 
 
 def _next_refund(work: Work) -> int:

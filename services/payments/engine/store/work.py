@@ -91,7 +91,7 @@ _UNTOUCHED = text(
            ) AS ids
     """
 )
-_CORRECTIONS = text(
+CORRECTIONS = text(
     """
     SELECT count(*) FROM payment_events
      WHERE merchant_id = :merchant_id AND payment_id = :id AND cause = :cause
@@ -278,7 +278,7 @@ class PostgresWorkTransaction(Claimed):
             "id": payment_id,
             "cause": Cause.RECIPIENT_CORRECTED,
         }
-        return int((await self._connection.execute(_CORRECTIONS, named)).scalar_one())
+        return int((await self._connection.execute(CORRECTIONS, named)).scalar_one())
 
     async def mark_sent(self, work: Sequence[Work]) -> Sequence[Work]:
         """See WorkTransaction.mark_sent."""

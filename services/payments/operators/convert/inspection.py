@@ -1,5 +1,6 @@
 """The answers to operators who look at a payment, and at themselves."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from caravel.common.v1 import recipient_pb2
@@ -70,7 +71,7 @@ def write_inspected(
         payment=write_for_operators(payment),
         merchant_id=payment.merchant_id,
         state=payment.state,
-        next=_write_next(following),
+        next=_write_next(following, inspected.verbs),
         events=[write_event(one) for one in recorded],
         unreadable_sequences=[
             one.sequence for one in inspected.events if isinstance(one, UnreadableEvent)
@@ -98,14 +99,14 @@ def _write_options(options: PayoutOptions) -> inspected_pb2.PayoutOptions:
     )
 
 
-def _write_next(following: NextStep) -> inspected_pb2.NextStep:
+def _write_next(following: NextStep, verbs: Sequence[str]) -> inspected_pb2.NextStep:
     return inspected_pb2.NextStep(
         reason=inspected_pb2.NextStep.Reason.Value(following.reason),
         description=following.description,
         at=optional_timestamp(following.at),
         deadline_at=optional_timestamp(following.deadline_at),
         at_deadline=following.at_deadline or "",
-        verbs=following.verbs,
+        verbs=verbs,
     )
 
 

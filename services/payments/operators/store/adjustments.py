@@ -2,6 +2,7 @@
 proposal; nobody changes one, and the same one cannot be kept twice."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -46,21 +47,25 @@ class AdjustmentRows:
 
     async def of(self, merchant_id: str, payment_id: UUID) -> Adjusted:
         """See AdjustmentRows.of."""
-        named = {"merchant_id": merchant_id, "payment_id": payment_id}
-        own, adjusted = Counter[str](), Counter[str]()
-        for row in await self._connection.execute(_SIDES, named):
-            (adjusted if row.is_adjusted else own)[row.account] += int(row.amount_minor)
         column = _TABLE.c
         query = select(_TABLE).where(
             column.merchant_id == merchant_id, column.payment_id == payment_id
         )
         rows = (await self._connection.execute(query)).all()
+        standing = await self.standing(merchant_id, payment_id)
+        return replace(standing, made={read_adjustment(row): row.proposal_id for row in rows})
+
+    async def standing(self, merchant_id: str, payment_id: UUID) -> Adjusted:
+        """The same, without the adjustments themselves."""
+        named = {"merchant_id": merchant_id, "payment_id": payment_id}
+        own, adjusted = Counter[str](), Counter[str]()
+        for row in await self._connection.execute(_SIDES, named):
+            (adjusted if row.is_adjusted else own)[row.account] += int(row.amount_minor)
         stands = (await self._connection.execute(_STANDS, named)).one()
         due_in = stands.due_in_seconds
         return Adjusted(
             own=own,
             adjusted=adjusted,
-            made={read_adjustment(row): row.proposal_id for row in rows},
             due_in=None if due_in is None else timedelta(seconds=due_in),
             open_key=stands.open_key or "",
         )

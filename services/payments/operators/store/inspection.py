@@ -13,6 +13,9 @@ from services.payments.base.related import read_again
 from services.payments.base.unreadable import Source, UnreadableRow, fetch_each
 from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.store.paused import pauses_of
+from services.payments.engine.store.work import CORRECTIONS
+from services.payments.model.adjustment import Adjusted
+from services.payments.model.causes import Cause
 from services.payments.model.operator import OperatorAction
 from services.payments.model.payment import (
     Payment,
@@ -28,6 +31,7 @@ from services.payments.operators.inspected import (
     RecordedPosting,
 )
 from services.payments.operators.proposal import Proposal
+from services.payments.operators.store.adjustments import AdjustmentRows
 from services.payments.operators.store.inspected_rows import (
     DELIVERIES,
     POSTINGS,
@@ -88,6 +92,8 @@ class PostgresInspected:
             proposals=proposals,
             cut=lists.cut,
             unreadable=sorted({row.table for row in lists.unreadable}),
+            corrected_before=await self._corrections(payment),
+            adjusted=await self._standing(payment),
         )
         self._unreadable.note(row for row in lists.unreadable if row.table in _LISTED)
         return inspected
@@ -118,6 +124,18 @@ class PostgresInspected:
             step_failures=row.step_failures,
             paused_until=row.paused_until,
         )
+
+    async def _corrections(self, payment: Payment) -> int:
+        named = {"merchant_id": payment.merchant_id, "id": payment.id}
+        async with connected(self._reader) as connection:
+            found = await connection.execute(
+                CORRECTIONS, {**named, "cause": Cause.RECIPIENT_CORRECTED}
+            )
+            return int(found.scalar_one())
+
+    async def _standing(self, payment: Payment) -> Adjusted:
+        async with connected(self._reader) as connection:
+            return await AdjustmentRows(connection).standing(payment.merchant_id, payment.id)
 
     def _refuse(self, row: UnreadableRow) -> DomainError:
         self._unreadable.note([row])

@@ -2,7 +2,7 @@
 at its provider, whatever our record says; the rule of the engine's own question before a send
 decides whether the answer stands in the way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,9 +44,8 @@ class Forcing:
         _route(work, chosen, corridor, capabilities)
         payouts = payouts_of(work)
         answers = [
-            await self._unpaid(work, payout, capabilities)
-            for payout in payouts
-            if is_to_be_asked_about(payout, capabilities)
+            await self._unpaid(work, payout, capabilities[payout.provider])
+            for payout in to_ask_about(work, capabilities)
         ]
         words = "; ".join(asked.words for asked in answers)
 
@@ -65,13 +64,8 @@ class Forcing:
 
         return Ready(decide=decide, answers=answers)
 
-    async def _unpaid(
-        self, work: Work, payout: Attempt, capabilities: Mapping[str, Capabilities]
-    ) -> Asked:
+    async def _unpaid(self, work: Work, payout: Attempt, known: Capabilities) -> Asked:
         """The answer that the payout was not paid, or has come back."""
-        known = capabilities.get(payout.provider)
-        if known is None:
-            raise ProviderNotAsked(provider=payout.provider)
         asked = await ask(self._providers, work.payment, payout, now=work.claimed_at)
         if asked.answer is None:
             raise ProviderNotAsked(provider=payout.provider)
@@ -85,6 +79,15 @@ class Forcing:
                 answer=asked.words,
             )
         return asked
+
+
+def to_ask_about(work: Work, capabilities: Mapping[str, Capabilities]) -> Sequence[Attempt]:
+    """The payouts that were sent. Raises ProviderNotAsked where the provider of one is not here."""
+    payouts = [one for one in payouts_of(work) if is_to_be_asked_about(one, capabilities)]
+    for payout in payouts:
+        if payout.provider not in capabilities:
+            raise ProviderNotAsked(provider=payout.provider)
+    return payouts
 
 
 def _route(

@@ -18,13 +18,14 @@ from services.payments.model.payment import Failure, Payment, PaymentBusy
 from services.payments.operators.adjusting import adjust, adjustment_of
 from services.payments.operators.asking import Asked, ask
 from services.payments.operators.decisions import (
+    check_deployed,
     end_hold,
     honour_locked_rate,
     open_attempt,
     place_hold,
     resolve,
 )
-from services.payments.operators.domain import Action, AttemptNotOpen
+from services.payments.operators.domain import Action
 from services.payments.operators.policy import PaymentVerb
 from services.payments.operators.verbs.forcing import Forcing
 from services.payments.operators.verbs.ports import Corrections
@@ -117,12 +118,7 @@ class _Verbs:
         """
         attempt, stated = open_attempt(work), _stated(arguments)
         capabilities = await self._providers.capabilities()
-        if attempt.provider not in capabilities:
-            raise AttemptNotOpen(
-                "The attempt's provider is not in this deployment, so what follows from its "
-                "outcome cannot be decided.",
-                transaction_id=work.payment.transaction_id,
-            )
+        check_deployed(attempt, capabilities)
         known = capabilities[attempt.provider]
         asked = Asked(attempt=attempt, answer=None, at=work.claimed_at)
         if known.look_up is not LookUp.NONE:

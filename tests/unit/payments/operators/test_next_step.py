@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.payments.model.attempt import AttemptState, Step
-from services.payments.model.holds import HoldReason
+from services.payments.model.holds import HOLDS, HoldReason
 from services.payments.model.payer import NextAction
 from services.payments.model.payment import State
 from services.payments.model.timing import End
@@ -112,12 +112,12 @@ def test_a_merchant_decides_until_the_deadline(state: State) -> None:
 
 
 @pytest.mark.parametrize("reason", list(HoldReason))
-def test_an_operator_decides_about_each_hold_by_its_verbs(reason: HoldReason) -> None:
+def test_an_operator_decides_about_each_hold(reason: HoldReason) -> None:
     held = _next(State.PAYING_OUT, queued={"due_at": None}, hold_reason=reason, deadline_at=LATEST)
 
     assert held.reason is Reason.OPERATOR_DECIDES
     assert (held.at, held.deadline_at, held.at_deadline) == (None, LATEST, End.ALARM)
-    assert held.verbs
+    assert held.description == HOLDS[reason].meaning
 
 
 def test_a_completed_payment_is_looked_at_once_more_where_its_payout_may_come_back() -> None:

@@ -98,6 +98,8 @@ async def test_money_on_suspense_is_written_off_by_two_people(
     shown = await service.inspection.InspectPayment(request)
     assert shown.events[-1].cause == "adjusted"
     assert "ADJUST_PAYMENT" in {action.action for action in shown.actions}
+    # It can be taken back.
+    assert ":adjust" in shown.next.verbs
 
 
 async def test_the_same_adjustment_is_not_made_twice(

@@ -79,7 +79,7 @@ async def test_a_payment_is_shown_with_all_that_is_on_record(
     assert (delivery.url, delivery.state) == ("https://shop.example/hook", "SET_ASIDE")
     assert delivery.dead_letter_id.startswith("outbox_")
     assert shown.next.reason == inspected_pb2.NextStep.OPERATOR_DECIDES
-    assert list(shown.next.verbs) == [":release", ":resolve"]
+    assert list(shown.next.verbs) == [":release", ":resolve", ":try"]
     assert list(shown.cut) == []
     assert list(shown.unreadable) == []
 
@@ -133,6 +133,7 @@ async def test_a_part_that_cannot_be_read_is_named_and_the_others_are_shown(
 
     assert [one.step for one in shown.attempts] == ["collection"]
     assert list(shown.unreadable) == ["attempts"]
+    assert list(shown.next.verbs) == []
 
 
 async def test_a_payment_is_shown_with_the_ways_to_pay_it_out(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
-from caravel.payments.v1 import admin_pb2, endpoints_pb2, verbs_pb2
+from caravel.payments.v1 import admin_pb2, endpoints_pb2, inspection_pb2, verbs_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
@@ -102,6 +102,8 @@ VERBS = {
     "release_hold": (admin_pb2.ReleaseHoldRequest, "admin", "ReleaseHold"),
     "resolve_attempt": (admin_pb2.ResolveAttemptRequest, "admin", "ResolveAttempt"),
 }
+# The ends of their routes.
+ROUTES = {verb: f":{verb.partition('_')[0]}" for verb in VERBS} | {"place_hold": ":hold"}
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "force_payout": {"provider": "local_wallet"},
     "place_hold": {},
@@ -208,6 +210,20 @@ async def test_a_preview_is_what_the_verb_does(
             (event.event_type,) for event in preview.merchant_events
         ]
     assert allowed == ALLOWED[situation]
+
+
+@pytest.mark.parametrize("situation", ALLOWED, ids=lambda one: "-".join(filter(None, one)))
+async def test_an_inspection_names_the_verbs_that_are_not_refused(
+    situation: Situation, alone: Service, engine: AsyncEngine
+) -> None:
+    _, transaction_id = await with_payout(
+        engine, situation.state, situation.payout, situation.hold, failure=_failure(situation)
+    )
+    request = inspection_pb2.InspectPaymentRequest(transaction_id=transaction_id)
+
+    named = (await alone.inspection.InspectPayment(request)).next.verbs
+
+    assert set(named) == {ROUTES[verb] for verb in ALLOWED[situation]}
 
 
 def _failure(situation: Situation) -> Any:

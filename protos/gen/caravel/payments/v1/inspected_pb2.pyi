@@ -123,7 +123,11 @@ class NextStep(_message.Message):
 
     @_builtins.property
     def verbs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Of a hold, the verbs that end it, for example [":release", ":resolve"]."""
+        """The verbs that the payment allows operators now, as the ends of their routes, for example
+        [":release", ":resolve"]; ":adjust" is the proposal of an adjustment. Any other verb on it would
+        be refused. One of these still may be, by what it is asked to do or by a provider's answer, and
+        with PAYMENT_BUSY while the payment is under work.
+        """
 
     def __init__(
         self,
