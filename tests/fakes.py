@@ -21,7 +21,8 @@ from services.payments.mesh.ports import (
     RateQuery,
     Resolution,
 )
-from services.payments.model.attempt import Answer, Capabilities, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Capabilities, Step
 from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
 from services.payments.model.exposure import ExposureLimitReached
 from services.payments.model.pause import Paused, paused_by

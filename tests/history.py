@@ -5,14 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from services.payments.engine.decisions.facts import Change, Work
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    Attempt,
-    AttemptState,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step
 from services.payments.model.payment import Failure, State
 from tests.makers import make_attempt, make_work
 

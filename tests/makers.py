@@ -10,13 +10,12 @@ from uuid import UUID, uuid4
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import InboxEvent, Plan, Work
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.attempt import (
-    Answer,
     Attempt,
     AttemptState,
     Capabilities,
     LookUp,
-    Outcome,
     Step,
     intend,
 )

@@ -12,7 +12,8 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, InboxEvent, Plan, Work
 from services.payments.engine.decisions.late_success import needs_all_attempts
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.ledger import Posting
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, State

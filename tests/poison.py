@@ -13,7 +13,8 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.quarantine import Patience
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.webhooks_in.ports import Arrival
 from services.payments.webhooks_in.store.inbox import PostgresInbox
 from services.shared.ids import encode_id

@@ -3,7 +3,7 @@ come back."""
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Plan
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 
 NOT_PAID = Answer(outcome=Outcome.ABSENT)
 

@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from gateway.console.listings.payments import LETTERS
 from services.payments.base.attempt_rows import answer_row
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.shared.ids import decode_id, new_id
 from tests.browser.operators import PATIENCE_MILLISECONDS, Operator, row_of
 from tests.e2e.conftest import Mesh, Rest, owner_url

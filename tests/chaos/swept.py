@@ -30,7 +30,8 @@ from services.payments.mesh.ports import (
     Rates,
 )
 from services.payments.mesh.providers import GrpcProviders
-from services.payments.model.attempt import Answer, AttemptState
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import AttemptState
 from services.payments.model.payment import PaymentNotFound, State
 from services.payments.model.progress import STEP_OF_STATE
 from services.payments.operators.store.operations import PostgresOperations

@@ -20,7 +20,8 @@ from services.payments.engine.store import work, writing
 from services.payments.engine.store.work import PostgresWorkTransaction
 from services.payments.mesh import providers as clients
 from services.payments.mesh.ports import ProviderCall, ProviderEvent
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import Failure, PaymentBusy, PaymentNotRefundable, State
 from services.payments.operators.asking import Asked
 from services.payments.operators.domain import AttemptMayArrive

@@ -8,7 +8,8 @@ from sqlalchemy import Row
 
 from services.payments.base.condition_rows import read_route
 from services.payments.base.rows import read_money
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step
 from services.payments.model.payment import Failure
 from services.shared.money import Money
 from services.shared.recipients import from_row

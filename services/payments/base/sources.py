@@ -7,7 +7,8 @@ from sqlalchemy import Row
 
 from services.payments.base import attempt_rows, dispute_rows, refund_rows, rows, tables
 from services.payments.base.unreadable import Source
-from services.payments.model.attempt import Answer, Step
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Step
 from services.payments.model.endpoint import Endpoint
 from services.payments.model.operator import Operator, OperatorAction
 

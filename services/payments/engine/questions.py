@@ -10,7 +10,8 @@ from uuid import UUID
 from services.payments.engine.decisions.facts import ClaimAnswers, Work
 from services.payments.engine.decisions.waiting import live
 from services.payments.mesh.ports import ProviderCall, Providers
-from services.payments.model.attempt import Answer, Attempt
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Attempt
 from services.payments.model.dispute import DisputeReport
 from services.shared.errors import DomainError
 from services.shared.log import get_logger

@@ -20,7 +20,7 @@ from services.payments.engine.ports import WorkStore
 from services.payments.engine.questions import all_answered, answered, ask_about_claims, parts_of
 from services.payments.engine.reporting import report_changes, report_failures
 from services.payments.mesh.ports import Providers, RateQuery, Rates
-from services.payments.model.attempt import Answer
+from services.payments.model.answer import Answer
 from services.payments.model.quote import RateTrail
 from services.payments.model.timing import (
     CALL,

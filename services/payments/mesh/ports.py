@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from services.payments.model.attempt import Answer, Attempt, Capabilities, Step
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Attempt, Capabilities, Step
 from services.payments.model.corridor_version import CorridorVersion
 from services.payments.model.dispute import DisputeReport
 from services.payments.model.payment import Payment

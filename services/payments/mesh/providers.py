@@ -9,12 +9,7 @@ from typing import Any
 
 import grpc
 from caravel.common.v1 import recipient_pb2
-from caravel.providers.v1 import (
-    deployments_pb2,
-    providers_pb2,
-    providers_pb2_grpc,
-    rails_pb2,
-)
+from caravel.providers.v1 import deployments_pb2, providers_pb2, providers_pb2_grpc, rails_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -34,7 +29,9 @@ from services.payments.mesh.ports import (
     Resolution,
 )
 from services.payments.mesh.versioned import write_files
-from services.payments.model.attempt import Answer, Capabilities, LookUp, Outcome, Step
+from services.payments.model.actor import provider_actor
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Capabilities, LookUp, Step
 from services.payments.model.dispute import DisputeReport
 from services.payments.model.payer import NextAction
 from services.payments.model.payment import Failure, Payment
@@ -341,7 +338,7 @@ def _read_event(provider: str, result: providers_pb2.WebhookResult) -> ProviderE
             provider_reference=event.provider_reference,
             amount=read_money(event.amount) if event.HasField("amount") else None,
             failure=_read_failure(event.failure) if event.HasField("failure") else None,
-            actor=f"provider:{provider}",
+            actor=provider_actor(provider),
             event_id=event.event_id,
             key=event.key,
             signed=result.read.signed,

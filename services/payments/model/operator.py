@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.payments.model.actor import operator_actor
 from services.payments.model.principal import CredentialKind, Principal
 from services.shared.ids import Prefix, encode_id
 
@@ -27,7 +28,7 @@ class Operator:
     @property
     def actor(self) -> str:
         """The name under which a payment's history has it."""
-        return f"operator:{self.name}"
+        return operator_actor(self.name)
 
     @property
     def created_by(self) -> str:
@@ -55,7 +56,7 @@ def _person_of(principal: Principal) -> str:
 
 def person_of_key(name: str) -> str:
     """The person of all keys under an operator's name."""
-    return f"operator:{folded(name)}"
+    return operator_actor(folded(name))
 
 
 def folded(name: str) -> str:

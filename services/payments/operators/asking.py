@@ -6,17 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.payments.mesh.ports import ProviderCall, Providers
-from services.payments.model.attempt import (
+from services.payments.model.answer import (
     DENIAL,
     MISMATCHES,
     REFERENCE_MISMATCH,
     UNDOCUMENTED,
     Answer,
-    Attempt,
-    Capabilities,
     Outcome,
-    Step,
 )
+from services.payments.model.attempt import Attempt, Capabilities, Step
 from services.payments.model.payment import Payment
 from services.payments.model.timing import OPERATION
 from services.payments.operators.domain import (

@@ -14,7 +14,8 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_made_elsewhere,
 )
 from services.payments.engine.decisions.waiting import release, since_claim, without_hold
-from services.payments.model.attempt import STATED, Answer, Attempt, AttemptState, Capabilities
+from services.payments.model.answer import STATED, Answer
+from services.payments.model.attempt import Attempt, AttemptState, Capabilities
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HOLDS, HoldReason, Verb
 from services.payments.model.operator import Operator

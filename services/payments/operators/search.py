@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.payments.model.attempt import Capabilities, Step
+from services.payments.model.attempt_key import parts_of
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment, State, UnreadablePayment
 from services.payments.model.progress import ExpectedTime, expected_times
@@ -45,11 +46,8 @@ class Sought:
     @property
     def payment_of_key(self) -> UUID | None:
         """The payment that the query names, where it is our key of an attempt."""
-        transaction_id, _, rest = self.query.partition("-")
-        step, _, number = rest.partition("-")
-        if step not in _STEPS or not (number.isascii() and number.isdecimal()):
-            return None
-        return decode_id(Prefix.PAYMENT, transaction_id)
+        parts = parts_of(self.query)
+        return parts.payment_id if parts.step in _STEPS and parts.number else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,17 +6,9 @@ from dataclasses import replace
 
 from services.payments.engine.decisions.facts import Work
 from services.payments.mesh.ports import ListedOperation, ProviderCall, Providers
-from services.payments.model.attempt import (
-    MISMATCHES,
-    Answer,
-    Attempt,
-    AttemptState,
-    Outcome,
-    Step,
-    intend,
-)
+from services.payments.model.answer import MISMATCHES, UNFUNDED, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step, intend
 from services.payments.model.payment import Payment
-from services.payments.recovery.on_record import UNFUNDED
 from services.payments.recovery.ports import LostOperation, Stated
 
 _UNASKED = Answer(outcome=Outcome.UNKNOWN)

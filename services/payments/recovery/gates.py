@@ -7,7 +7,7 @@ from typing import Any
 
 from services.payments.engine.ports import WorkTransaction
 from services.payments.mesh.ports import ProviderCall, Providers
-from services.payments.model.attempt import NOT_COMPARED, Answer, Outcome
+from services.payments.model.answer import NOT_COMPARED, Answer, Outcome
 from services.payments.model.payment import Failure
 from services.payments.model.timing import RATE_RETRY
 from services.payments.recovery.course import OwnStanding

@@ -6,29 +6,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from services.payments.engine.decisions.facts import Change
-from services.payments.model.attempt import (
+from services.payments.model.answer import (
     DENIAL,
     MISMATCHES,
     NEVER_LEFT,
     SUCCEEDED_LATE,
     UNDOCUMENTED,
+    UNFUNDED,
     Answer,
-    Attempt,
-    AttemptState,
-    Capabilities,
     Outcome,
-    Step,
-    intend,
 )
+from services.payments.model.attempt import Attempt, AttemptState, Capabilities, Step, intend
 from services.payments.model.causes import Cause
 from services.payments.model.ledger import suspense_postings
 from services.payments.model.payment import Failure, Payment
 from services.payments.recovery.ports import Stated
 from services.shared.money import Money
 
-# The code of an UNKNOWN: its provider has it, nothing has moved, and nothing will until we send it
-# again.
-UNFUNDED = "transfer_unfunded"
 LATE = Failure(code=SUCCEEDED_LATE, message="made in a time that the database had lost")
 NOT_LISTED = Failure(code=NEVER_LEFT, message="no provider lists such an attempt")
 

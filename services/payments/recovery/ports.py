@@ -9,10 +9,12 @@ from uuid import UUID
 
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.mesh.ports import ListedOperation
-from services.payments.model.attempt import Answer, Step
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Step
+from services.payments.model.attempt_key import KeyParts, parts_of
 from services.payments.model.operator import Operator
 from services.shared.errors import Unavailable
-from services.shared.ids import Prefix, decode_id, encode_id
+from services.shared.ids import Prefix, encode_id
 
 
 class DatabaseOlder(Unavailable):
@@ -104,18 +106,21 @@ class LostOperation:
     @property
     def payment_id(self) -> UUID | None:
         """The payment in its key; None where the list has only a digest of it."""
-        return decode_id(Prefix.PAYMENT, self.transaction_id)
+        return self._parts.payment_id
 
     @property
     def transaction_id(self) -> str:
         """The public id of its payment; empty where the list has only a digest."""
-        return self.listed.key.partition("-")[0]
+        return self._parts.transaction_id
 
     @property
     def number(self) -> int:
         """The number of the attempt; 0 where the list has only a digest."""
-        digits = self.listed.key.rpartition("-")[2]
-        return int(digits) if digits.isdecimal() else 0
+        return self._parts.number
+
+    @property
+    def _parts(self) -> KeyParts:
+        return parts_of(self.listed.key)
 
     def __str__(self) -> str:
         name = self.listed.key or f"{self.step} under a key that is not known"

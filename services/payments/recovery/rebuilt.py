@@ -8,13 +8,8 @@ from datetime import datetime
 
 from services.payments.base.recovery_rows import Lost
 from services.payments.engine.decisions.facts import Change
-from services.payments.model.attempt import (
-    Attempt,
-    AttemptState,
-    Capabilities,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Capabilities, Step
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import collection_postings, exchange_postings

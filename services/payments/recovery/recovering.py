@@ -11,7 +11,9 @@ from uuid import UUID
 
 from services.payments.engine.decisions.facts import Work
 from services.payments.mesh.ports import OperationLists
-from services.payments.model.attempt import MISMATCHES, Capabilities, Step
+from services.payments.model.answer import MISMATCHES
+from services.payments.model.attempt import Capabilities, Step
+from services.payments.model.attempt_key import key_of
 from services.payments.model.operator import Operator
 from services.payments.model.timing import COMPARE_OVERLAP
 from services.payments.recovery.asking import numbers_of_payouts, open_operations
@@ -174,7 +176,7 @@ class Recovering:
             if (provider, step) in digests:
                 begun = await self._payments.open_at(provider)
                 candidates = [*dict.fromkeys((*transaction_ids, *begun))]
-                keys = [f"{one}-{step}-{number}" for one in candidates for number in NUMBERS]
+                keys = [key_of(one, step, number) for one in candidates for number in NUMBERS]
                 found += await self._read((provider, step), since, keys)
         return found
 

@@ -8,15 +8,8 @@ from dataclasses import replace
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.returns_and_refunds import begin_refund, return_payout
 from services.payments.engine.decisions.suspense import with_suspense
-from services.payments.model.attempt import (
-    DENIAL,
-    MISMATCHES,
-    Attempt,
-    AttemptState,
-    Capabilities,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import DENIAL, MISMATCHES, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Capabilities, Step
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import (

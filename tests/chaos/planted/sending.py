@@ -14,7 +14,8 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.moves import retire
 from services.payments.mesh import providers as clients
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.attempt import Answer, Attempt, Capabilities, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, Capabilities
 from services.payments.model.payment import Failure
 from services.payments.operators.asking import Asked
 from tests.chaos.planted.plant import Patches

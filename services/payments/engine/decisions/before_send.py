@@ -9,19 +9,8 @@ from datetime import timedelta
 from services.payments.engine.decisions.case import Case
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.waiting import hold, live, release
-from services.payments.model.attempt import (
-    DENIAL,
-    MISMATCHES,
-    NEVER_LEFT,
-    STATED,
-    Answer,
-    Attempt,
-    AttemptState,
-    Capabilities,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import DENIAL, MISMATCHES, NEVER_LEFT, STATED, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Capabilities, LookUp, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import State
 from services.payments.model.timing import poll_in

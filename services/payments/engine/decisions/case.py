@@ -10,17 +10,8 @@ from services.payments.engine.decisions.facts import Work
 from services.payments.engine.decisions.inbox_events import answer_or_event
 from services.payments.engine.decisions.refunds import keys_of
 from services.payments.engine.decisions.waiting import evidence_of, live
-from services.payments.model.attempt import (
-    DENIAL,
-    MISMATCHES,
-    Answer,
-    Attempt,
-    AttemptState,
-    Capabilities,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import DENIAL, MISMATCHES, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Capabilities, LookUp, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.payer import NOT_ACTED, UNPAID
 from services.payments.model.payment import Payment

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from services.payments.engine.decisions.facts import Change, ClaimAnswers, ClaimEvent, Plan, Work
 from services.payments.engine.decisions.waiting import hold, release, rest, without_hold
+from services.payments.model.actor import provider_actor
 from services.payments.model.attempt import AttemptState, Capabilities, Step
 from services.payments.model.causes import Cause
 from services.payments.model.dispute import (
@@ -172,7 +173,7 @@ def _noted(
     if was is not None and was.is_open and not now.is_open:
         cause = Cause.DISPUTE_CLOSED
     return payment.noted(
-        actor=f"provider:{claim.provider}",
+        actor=provider_actor(claim.provider),
         cause=cause,
         dispute_id=now.dispute_id,
         kind=now.kind,

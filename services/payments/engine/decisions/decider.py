@@ -42,14 +42,13 @@ from services.payments.engine.decisions.suspense import with_suspense
 from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME, is_refused, is_spent
 from services.payments.engine.decisions.waiting import hold, live, release, rest
 from services.payments.engine.decisions.watched import final_in
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.attempt import (
     OVER,
-    Answer,
     Attempt,
     AttemptState,
     Capabilities,
     LookUp,
-    Outcome,
     Step,
     intend,
 )

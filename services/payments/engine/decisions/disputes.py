@@ -13,17 +13,8 @@ from services.payments.engine.decisions.inbox_events import (
 )
 from services.payments.engine.decisions.recounted import ask_again, contradicted, outdated_event
 from services.payments.engine.decisions.waiting import amounts_of, hold
-from services.payments.model.attempt import (
-    MISMATCHES,
-    OVER,
-    SUCCEEDED_LATE,
-    Attempt,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-    intend,
-)
+from services.payments.model.answer import MISMATCHES, SUCCEEDED_LATE, Outcome
+from services.payments.model.attempt import OVER, Attempt, AttemptState, LookUp, Step, intend
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import LOOK_UP_BEHIND_EVENT

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from uuid import UUID
 
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Step
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Attempt, AttemptState, Step
 from services.payments.model.causes import Cause
 from services.payments.model.dispute import DisputeReport
 from services.payments.model.ledger import Posting

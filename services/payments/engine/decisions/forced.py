@@ -12,14 +12,12 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.recovered import has_recipient
 from services.payments.engine.decisions.unknowns import ENDED_BY_OUTCOME
 from services.payments.engine.decisions.waiting import release
+from services.payments.model.answer import NEVER_LEFT, Answer, Outcome
 from services.payments.model.attempt import (
-    NEVER_LEFT,
     OVER,
-    Answer,
     Attempt,
     AttemptState,
     Capabilities,
-    Outcome,
     Step,
     served_by,
 )

@@ -6,14 +6,8 @@ from dataclasses import replace
 from functools import reduce
 
 from services.payments.engine.decisions.facts import ClosedEvent, EventResult, InboxEvent, Work
-from services.payments.model.attempt import (
-    MISMATCHES,
-    Answer,
-    Attempt,
-    AttemptState,
-    Capabilities,
-    Outcome,
-)
+from services.payments.model.answer import MISMATCHES, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Capabilities
 from services.shared.recipients import Recipient, without
 
 _DECISIVE = (Outcome.SUCCEEDED, Outcome.FAILED)

@@ -22,17 +22,8 @@ from services.payments.engine.decisions.refunds import asked_for
 from services.payments.engine.decisions.step_causes import GIVEN_UP, WITHDRAWN
 from services.payments.engine.decisions.unknowns import is_proven_absent, unknown
 from services.payments.engine.decisions.waiting import hold, release
-from services.payments.model.attempt import (
-    DENIAL,
-    NEVER_LEFT,
-    NOT_ACCEPTED,
-    Answer,
-    Attempt,
-    AttemptState,
-    Outcome,
-    Step,
-    served_by,
-)
+from services.payments.model.answer import DENIAL, NEVER_LEFT, NOT_ACCEPTED, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step, served_by
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import late_collection_postings

@@ -28,17 +28,8 @@ from services.payments.engine.decisions.step_causes import (
 )
 from services.payments.engine.decisions.suspense import mismatch
 from services.payments.engine.decisions.waiting import hold, release
-from services.payments.model.attempt import (
-    NEVER_LEFT,
-    NOT_ACCEPTED,
-    Answer,
-    Attempt,
-    AttemptState,
-    Outcome,
-    Step,
-    provider_after,
-    served_by,
-)
+from services.payments.model.answer import NEVER_LEFT, NOT_ACCEPTED, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step, provider_after, served_by
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import (

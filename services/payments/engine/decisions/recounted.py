@@ -16,7 +16,8 @@ from services.payments.engine.decisions.inbox_events import (
 from services.payments.engine.decisions.returns_and_refunds import return_refund
 from services.payments.engine.decisions.waiting import hold, release
 from services.payments.engine.decisions.watched import other_amount
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.timing import DOUBTED_TRIES, poll_in
 

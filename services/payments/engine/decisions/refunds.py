@@ -4,6 +4,7 @@ in the same transaction. Which refund may begin is in returns_and_refunds."""
 from dataclasses import replace
 
 from services.payments.engine.decisions.facts import Change, Work
+from services.payments.model.actor import is_person, provider_actor
 from services.payments.model.attempt import Attempt, AttemptState, Step, intend
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
@@ -28,8 +29,7 @@ def asked_for(
     payment: Payment, amount: Money, *, actor: str, cause: Cause, reason: str = ""
 ) -> Payment:
     """The payment with a refund that begins now, asked for by the actor or begun by ourselves."""
-    by_person = actor == "merchant" or actor.startswith("operator:")
-    requested_by = actor if by_person else "worker"
+    requested_by = actor if is_person(actor) else "worker"
     refund = new_refund(payment, amount, reason=reason or cause, requested_by=requested_by)
     return with_refund(payment, refund)
 
@@ -107,7 +107,7 @@ def with_refunds(change: Change) -> Change:
 
 def _unasked(payment: Payment, attempt: Attempt) -> Refund:
     """The refund that we have no record of: it was made at the provider, by somebody else."""
-    by = "worker" if attempt.sent_at else f"provider:{attempt.provider}"
+    by = "worker" if attempt.sent_at else provider_actor(attempt.provider)
     cause = Cause.REFUND_SUCCEEDED
     return new_refund(payment, attempt.amount, reason=cause, requested_by=by)
 

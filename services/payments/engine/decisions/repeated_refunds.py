@@ -9,13 +9,12 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.late_success import refund_again
 from services.payments.engine.decisions.returns_and_refunds import may_be_refunded
 from services.payments.engine.decisions.waiting import release
+from services.payments.model.actor import MERCHANT, is_person
 from services.payments.model.attempt import Attempt, AttemptState, Step, intend
 from services.payments.model.causes import Cause
 from services.payments.model.payment import PaymentBusy
 from services.payments.model.refund import Refund, with_refund
 from services.shared.money import Money
-
-_MERCHANT, _OPERATOR = "merchant", "operator:"
 
 
 def asked_for_again(work: Work, amount: Money | None, reason: str = "") -> Change | None:
@@ -34,12 +33,12 @@ def asked_for_again(work: Work, amount: Money | None, reason: str = "") -> Chang
             raise PaymentBusy(retry_after_seconds=1)
         return None
     payment, event = work.payment.noted(
-        actor=_MERCHANT,
+        actor=MERCHANT,
         cause=Cause.REFUND_REQUESTED,
         amount_usd=str(refund.amount),
         refund_id=refund.refund_id,
     )
-    asked = replace(refund, requested_by=_MERCHANT, reason=reason or Cause.REFUND_REQUESTED)
+    asked = replace(refund, requested_by=MERCHANT, reason=reason or Cause.REFUND_REQUESTED)
     change = release(work, due_in=timedelta(0))
     return replace(change, payment=with_refund(payment, asked), events=(event,))
 
@@ -49,7 +48,7 @@ def _wanted(work: Work, amount: Money | None) -> Refund | None:
     tried = (work.attempt, *work.earlier)
     lost = {one.refund for one in tried if one is not None and _is_of_lost_time(work, one)}
     for refund in payment.refunds:
-        is_asked = refund.requested_by == _MERCHANT or refund.requested_by.startswith(_OPERATOR)
+        is_asked = is_person(refund.requested_by)
         is_whole = amount is None and payment.refundable.amount_minor == 0
         if refund.number in lost and not is_asked and (is_whole or refund.amount == amount):
             return refund

@@ -12,7 +12,9 @@ from services.payments.engine.decisions.inbox_events import (
 )
 from services.payments.engine.decisions.refunds import after_return, asked_for
 from services.payments.engine.decisions.waiting import evidence_of, release
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
+from services.payments.model.actor import provider_actor
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step, intend
 from services.payments.model.causes import Cause
 from services.payments.model.dispute import PaymentDisputed, money_claimed
 from services.payments.model.holds import HoldReason
@@ -233,7 +235,7 @@ def count_elsewhere(change: Change, late: Attempt, *, actor: str) -> Change:
     facts = {"amount_usd": str(late.amount), "key": late.key}
     cause = Cause.REFUND_REQUESTED
     begun = begin_refund(change, late.amount, actor=actor, cause=cause, **facts)
-    refund = replace(begun.payment.refunds[-1], requested_by=f"provider:{late.provider}")
+    refund = replace(begun.payment.refunds[-1], requested_by=provider_actor(late.provider))
     return replace(
         begun,
         payment=with_refund(begun.payment, refund),

@@ -8,7 +8,8 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.inbox_events import closed_known
 from services.payments.engine.decisions.step_causes import AMOUNT_STATED
 from services.payments.engine.decisions.waiting import amounts_of, hold, release
-from services.payments.model.attempt import Attempt, AttemptState, Outcome
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import Attempt, AttemptState
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import suspense_postings
 from services.payments.model.timing import HELD_POLL

@@ -12,17 +12,19 @@ from services.payments.engine.decisions.refusals import require_action
 from services.payments.engine.decisions.returns_and_refunds import cancel_or_expire
 from services.payments.engine.decisions.step_causes import NOT_SENT, UNKNOWN
 from services.payments.engine.decisions.waiting import hold, release
-from services.payments.model.attempt import (
+from services.payments.model.answer import (
     DENIAL,
     FAULT,
     NEVER_LEFT,
     NOT_ACCEPTED,
     NOT_COMPARED,
     UNDOCUMENTED,
+    Outcome,
+)
+from services.payments.model.attempt import (
     Attempt,
     AttemptState,
     Capabilities,
-    Outcome,
     Step,
     provider_after,
 )
@@ -165,7 +167,7 @@ def _is_denied(case: Case) -> bool:
     attempt, answer = case.attempt, case.answer
     if attempt.step is Step.REFUND and answer.code == DENIAL:
         return attempt.inconclusive_count >= CACHED_ERRORS
-    return case.is_denial_certain and answer.denies(attempt)
+    return case.is_denial_certain and attempt.is_denied_by(answer)
 
 
 def _given_up(case: Case) -> HoldReason | None:

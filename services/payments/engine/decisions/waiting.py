@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from services.payments.engine.decisions.facts import Change, ClosedEvent, Plan, Work
-from services.payments.model.attempt import Answer, Attempt
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Attempt
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Event

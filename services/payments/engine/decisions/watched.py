@@ -9,7 +9,8 @@ from services.payments.engine.decisions.facts import Change, EventResult
 from services.payments.engine.decisions.inbox_events import closed, signed_failure
 from services.payments.engine.decisions.returns_and_refunds import return_payout, return_refund
 from services.payments.engine.decisions.waiting import amounts_of, evidence_of, hold, release
-from services.payments.model.attempt import Attempt, Capabilities, Outcome, Step
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import Attempt, Capabilities, Step
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Payment, State

@@ -15,7 +15,7 @@ from services.payments.base.requests import (
     read_refund_reason,
     refuse_unclear_part,
 )
-from services.payments.model.attempt import Outcome
+from services.payments.model.answer import Outcome
 from services.payments.model.operator import Operator, operator_of
 from services.payments.model.payment import Payment
 from services.payments.model.principal import Principal

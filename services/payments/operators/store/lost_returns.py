@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.payments.base.attempt_rows import answer_row
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.timing import (
     DOUBT_EVERY_SECONDS,
     LOST_RETURNS,

@@ -10,7 +10,8 @@ from services.payments.engine.decisions.before_send import is_to_be_asked_about,
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.forced import check_forceable, force_payout, payouts_of
 from services.payments.mesh.ports import CurrentCorridors, Providers
-from services.payments.model.attempt import Attempt, Capabilities, Outcome
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import Attempt, Capabilities
 from services.payments.model.payment import PaymentBusy
 from services.payments.model.quote import Route
 from services.payments.model.rails import target_of

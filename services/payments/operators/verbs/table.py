@@ -12,7 +12,8 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.decisions.forced import try_now
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
 from services.payments.mesh.ports import CurrentCorridors, Providers
-from services.payments.model.attempt import STATED, Answer, LookUp, Outcome
+from services.payments.model.answer import STATED, Answer, Outcome
+from services.payments.model.attempt import LookUp
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, Payment, PaymentBusy
 from services.payments.operators.adjusting import adjust, adjustment_of

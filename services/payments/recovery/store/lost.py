@@ -13,7 +13,8 @@ from services.payments.base.unreadable_rows import UnreadableRows
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.quarantine import Patience
-from services.payments.model.attempt import AttemptState, Outcome, Step
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import PaymentBusy, PaymentUnreadable
 from services.payments.operators.domain import Action

@@ -8,12 +8,12 @@ from sqlalchemy import TextClause, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.payments.mesh.ports import ListedOperation
-from services.payments.model.attempt import NEVER_LEFT, SUCCEEDED_LATE
+from services.payments.model.answer import NEVER_LEFT, SUCCEEDED_LATE
+from services.payments.model.attempt_key import parts_of
 from services.payments.model.timing import COMPARE_SKEW
 from services.payments.operators.store.finding import FindingRows
 from services.payments.recovery.ports import Mark
 from services.shared.db import connected
-from services.shared.ids import Prefix, decode_id
 from services.shared.rollback import repeated
 
 _COLUMNS = "mark, compared_at, accepted_at, finding"
@@ -156,7 +156,7 @@ class PostgresMarks:
 async def _unknown(
     connection: AsyncConnection, provider: str, listed: Sequence[ListedOperation]
 ) -> Sequence[ListedOperation]:
-    ids = {decode_id(Prefix.PAYMENT, one.key.partition("-")[0]) for one in listed if one.key}
+    ids = {parts_of(one.key).payment_id for one in listed if one.key}
     references = [one.provider_reference for one in listed if not one.key]
     asked = {"payment_ids": [*filter(None, ids)], "provider": provider, "never_left": NEVER_LEFT}
     rows = await connection.execute(_BY_KEY, asked)

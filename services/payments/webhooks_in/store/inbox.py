@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base import attempt_rows, dispute_rows, rows, wake
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import SUCCEEDED_LATE
+from services.payments.model.answer import SUCCEEDED_LATE
 from services.payments.model.payment import PaymentNotFound
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.shared.db import connected

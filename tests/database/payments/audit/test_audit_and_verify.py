@@ -19,7 +19,8 @@ from services.payments.base.convert import encode_refund
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.waiting import release
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
 from services.payments.model.ledger import collection_postings, exchange_postings
 from services.payments.model.payment import ExchangeRule, Failure, Payment

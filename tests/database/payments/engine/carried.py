@@ -8,7 +8,7 @@ from services.payments.base.convert import encode_refund
 from services.payments.base.idempotency import Created
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.payment import Payment
 from services.payments.orders.refunds import RefundOrder, Refunds
 from services.payments.orders.store.payments import PostgresPayments

@@ -12,7 +12,8 @@ from services.payments.engine.decisions.facts import Call, Plan, Work
 from services.payments.engine.decisions.returns_and_refunds import cancel_or_expire
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.payment import Failure, Payment, State
 from services.payments.webhooks_in.ports import Arrival, Receipt
 from services.payments.webhooks_in.store.inbox import PostgresInbox

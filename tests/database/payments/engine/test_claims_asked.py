@@ -12,7 +12,7 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
 from services.payments.engine.worker import Worker
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.dispute import DisputeReport
 from services.payments.webhooks_in.ports import Arrival
 from services.payments.webhooks_in.store.inbox import PostgresInbox

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.checks import PostgresAudit
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment
 from services.payments.model.timing import DEADLINES, Waiting

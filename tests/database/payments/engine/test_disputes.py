@@ -12,7 +12,8 @@ from services.payments.audit.checks import PostgresAudit
 from services.payments.engine.decisions.facts import Call
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.dispute import (
     DisputeKind,
     DisputeReport,

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.audit.checks import PostgresAudit
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.payment import Failure, Payment, State
 from services.shared.errors import DomainError
 from services.shared.money import Money

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.audit.checks import PostgresAudit
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.fixed_payout import agree_payout, smallest_net_minor
 from services.payments.model.payment import Payment, State
 from services.payments.model.quote import (

@@ -15,7 +15,8 @@ from services.payments.engine.decisions.moves import retire
 from services.payments.engine.decisions.returns_and_refunds import cancel_or_expire
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, State
 from services.payments.operators.decisions import end_hold

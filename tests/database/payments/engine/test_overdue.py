@@ -16,7 +16,8 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.overdue import OverduePayment
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, PaymentNotFound
 from services.payments.model.progress import expected_times

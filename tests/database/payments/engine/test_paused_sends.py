@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.overdue import OverduePayment
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.operator import Operator
 from services.payments.model.pause import PauseKind, UnderWay
 from services.payments.model.payment import Failure, Payment

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.base.convert import write_payment
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.payer import UNPAID, NextAction, PresentPayer
 from services.payments.model.payment import Failure, Payment, State
 from services.payments.model.progress import expected_times

@@ -15,7 +15,7 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Plan, Work
 from services.payments.engine.store.work import PostgresWork
 from services.payments.engine.worker import Worker
-from services.payments.model.attempt import Answer
+from services.payments.model.answer import Answer
 from services.payments.model.payment import Payment, State
 from services.payments.orders.store.payments import PostgresPayments
 from tests.fakes import FixedRates, ScriptedProviders

@@ -10,7 +10,8 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.store.work import PostgresWork
 from services.payments.engine.worker import Worker
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.payment import Failure, Payment, State
 from services.payments.model.timing import CALL, LEASE_SECONDS
 from services.payments.orders.store.payments import PostgresPayments

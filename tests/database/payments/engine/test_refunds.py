@@ -14,7 +14,8 @@ from services.payments.audit.checks import PostgresAudit
 from services.payments.base.convert import encode_refund
 from services.payments.engine.decisions.facts import Call
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment, PaymentBusy, RefundTooLarge
 from services.payments.model.quote import RefundFees

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Outcome, Step
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.payment import Payment, State
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Receipt

@@ -16,7 +16,8 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step, intend
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step, intend
 from services.payments.model.payment import Payment, PaymentNotFound, State
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_in.ports import Arrival, Receipt

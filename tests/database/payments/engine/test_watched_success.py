@@ -3,7 +3,7 @@ and how often, stays with its attempt."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from tests.database.payments.engine.carried import SUCCEEDED, carry, create, settle
 from tests.poison import rows
 

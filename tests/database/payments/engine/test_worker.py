@@ -18,7 +18,8 @@ from services.payments.engine.decisions.facts import Change, Plan, Work
 from services.payments.engine.store.work import PostgresWork
 from services.payments.engine.worker import Worker
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.payment import Failure, Payment, Status
 from services.payments.model.quote import Route
 from services.payments.orders.store.payments import PostgresPayments

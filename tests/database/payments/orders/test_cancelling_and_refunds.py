@@ -14,7 +14,8 @@ from services.payments.base.idempotency import Created, IdempotencyKeyReused
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Work
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState
 from services.payments.model.payment import (
     Failure,
     Payment,

@@ -15,7 +15,8 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Plan
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderEvent
-from services.payments.model.attempt import Answer, Attempt, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import (
     Failure,
@@ -58,9 +59,8 @@ FIRST, SECOND = (Step.PAYOUT, 1), (Step.PAYOUT, 2)
 
 @pytest.fixture
 def correcting(engine: AsyncEngine) -> Correcting:
-    work, routes = PostgresWork(engine), make_routes(CORRIDORS, declared_rails())
-    checking = Checking(ScriptedProviders())
-    return Correcting(work, PAYEES, checking, routes, encode_payment)
+    checking, routes = Checking(ScriptedProviders()), make_routes(CORRIDORS, declared_rails())
+    return Correcting(PostgresWork(engine), PAYEES, checking, routes, encode_payment)
 
 
 async def _created(engine: AsyncEngine) -> Payment:

@@ -14,7 +14,8 @@ from services.payments.base.recovery_rows import recovery_text
 from services.payments.engine.decisions.facts import Call
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ListedOperation, ProviderCall
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment
 from services.payments.orders.ports import NewPayment

@@ -18,7 +18,8 @@ from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.forced import force_payout
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderCall, ProviderEvent
-from services.payments.model.attempt import Answer, Attempt, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, Step
 from services.payments.model.payment import Failure, Payment
 from services.payments.model.quote import Route
 from services.payments.operators.decisions import end_hold

@@ -11,14 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.attempt import (
-    NOT_COMPARED,
-    Answer,
-    Attempt,
-    AttemptState,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import NOT_COMPARED, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step
 from services.payments.model.payment import Payment
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.recovery.gates import (

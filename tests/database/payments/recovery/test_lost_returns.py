@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.decisions.waiting import release
-from services.payments.model.attempt import Outcome, Step
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import State
 from services.payments.operators.store import lost_returns

@@ -11,7 +11,8 @@ from services.payments.base.convert import encode_payment
 from services.payments.base.recovery_rows import UNKNOWN_USER
 from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.model.attempt import Answer, Step
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Step
 from services.payments.model.payment import PaymentOnHold
 from services.payments.operators.decisions import end_hold
 from services.payments.orders.store.payments import PostgresPayments

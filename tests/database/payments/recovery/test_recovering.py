@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Step
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Payment
 from services.payments.recovery.rebuilding import Rebuilding

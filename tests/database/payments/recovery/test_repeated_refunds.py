@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.base.convert import encode_refund
 from services.payments.base.idempotency import Created
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Step
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import Step
 from services.payments.model.payment import PaymentOnHold
 from services.payments.operators.decisions import end_hold
 from services.payments.orders.refunds import RefundOrder, Refunds

@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Outcome, Step
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.quote import RefundFees, Route
 from services.shared.errors import DomainError
 from tests.database.payments.recovery.restored import (

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Outcome, Step
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import Step
 from services.payments.recovery.store.marks import PostgresMarks
 from tests.database.payments.recovery.drill import PAID, Drill, make_lost
 from tests.database.payments.recovery.lists import begun

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.mesh.ports import EventPage, ListedEvent, ProviderEvent
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
 from services.payments.webhooks_in.ports import Place, Receipt
 from services.payments.webhooks_in.reader import EventReader

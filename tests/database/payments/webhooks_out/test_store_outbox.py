@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.payment import Payment
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.webhooks_out.convert import encode_event

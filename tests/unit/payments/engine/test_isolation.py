@@ -6,7 +6,8 @@ from dataclasses import replace
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import InboxEvent, Plan, Work
 from services.payments.engine.isolation import is_unavailable, plan_apart, without_events
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import State
 from services.shared.errors import Unavailable
 from tests.makers import CAPABILITIES, make_work

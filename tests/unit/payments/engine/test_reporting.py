@@ -3,7 +3,8 @@ log. Nothing of either repeats a provider's own words, which may name people."""
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.reporting import report_changes
-from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState
 from services.payments.model.payment import Failure, State
 from services.shared.money import Money
 from tests.logs import logged

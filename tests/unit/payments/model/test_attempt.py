@@ -5,15 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.payments.model.attempt import (
-    Answer,
-    AttemptState,
-    Outcome,
-    Step,
-    intend,
-    provider_after,
-    served_by,
-)
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step, intend, provider_after, served_by
 from services.payments.model.quote import Route
 from services.payments.model.timing import CLOCK_SKEW
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_payment

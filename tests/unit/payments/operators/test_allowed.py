@@ -14,15 +14,8 @@ from services.payments.engine.decisions.corrections import Corrected
 from services.payments.engine.decisions.facts import Work
 from services.payments.mesh.ports import ProviderCall
 from services.payments.model.adjustment import Adjusted
-from services.payments.model.attempt import (
-    LIVE,
-    SUCCEEDED_LATE,
-    Answer,
-    Attempt,
-    AttemptState,
-    Capabilities,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer
+from services.payments.model.attempt import LIVE, Attempt, AttemptState, Capabilities, Step
 from services.payments.model.dispute import (
     DisputeKind,
     DisputeReport,

@@ -7,7 +7,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Work
-from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState
 from services.payments.model.holds import HOLDS, HoldReason, Verb
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State

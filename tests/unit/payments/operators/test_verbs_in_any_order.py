@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from services.payments.engine.decisions.corrections import Corrected
 from services.payments.mesh.ports import ProviderCall
 from services.payments.model.adjustment import CAUSE, Adjusted
-from services.payments.model.attempt import Answer, AttemptState, Capabilities, Step
+from services.payments.model.answer import Answer
+from services.payments.model.attempt import AttemptState, Capabilities, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Payment, State

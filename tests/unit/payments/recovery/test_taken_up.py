@@ -10,7 +10,8 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, Work
 from services.payments.mesh.ports import ListedOperation
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step, intend
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step, intend
 from services.payments.model.payment import UNCOLLECTED, Failure, State
 from services.payments.model.progress import STEP_OF_STATE
 from services.payments.operators.decisions import end_hold

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from services.payments.mesh.ports import EventPage, ListedEvent, ProviderEvent
-from services.payments.model.attempt import Answer, Capabilities, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Capabilities
 from services.payments.model.dispute import DisputeKind, DisputeReport, DisputeStatus
 from services.payments.model.payment import PaymentNotFound
 from services.payments.model.timing import LISTING_OVERLAP

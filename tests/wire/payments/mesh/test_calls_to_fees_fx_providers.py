@@ -27,7 +27,8 @@ from services.payments.mesh.ports import (
     RateQuery,
 )
 from services.payments.mesh.providers import GrpcProviders
-from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, LookUp, Step
 from services.payments.model.payer import NextAction, PresentPayer
 from services.payments.model.quote import Fees, RateTrail
 from services.shared.corridors import CorridorUnsupported

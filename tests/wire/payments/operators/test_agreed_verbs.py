@@ -9,7 +9,8 @@ import pytest
 from caravel.payments.v1 import admin_pb2, payments_pb2, proposals_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.payment import Failure
 from services.payments.operators.proposal import sha256_of
 from services.shared.errors import Unavailable

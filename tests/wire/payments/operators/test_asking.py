@@ -10,7 +10,8 @@ import pytest
 from caravel.payments.v1 import admin_pb2, history_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.payment import Failure
 from services.shared.money import Money
 from tests.poison import rows, run

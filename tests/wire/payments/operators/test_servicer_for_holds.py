@@ -9,7 +9,8 @@ from caravel.payments.v1 import admin_pb2, history_pb2, payments_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.store.work import PostgresWork
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.shared.deployment import Deployment
 from tests.poison import (
     bring,

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.base.convert import decode_answer, encode_payment
 from services.payments.engine.decisions.corrections import Corrected
-from services.payments.model.attempt import Answer, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Step
 from services.payments.model.operator import Operator, operator_of
 from services.payments.model.payment import Payment
 from services.payments.model.principal import CredentialKind, Principal

@@ -10,7 +10,8 @@ import pytest
 from caravel.payments.v1 import admin_pb2, endpoints_pb2, inspection_pb2, verbs_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import State
 from tests.poison import rows
 from tests.wire.payments.conftest import CORRIDORS, Service, serving_payments

@@ -9,7 +9,8 @@ import pytest
 from caravel.payments.v1 import admin_pb2, payments_pb2, proposals_pb2, refunds_pb2, verbs_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import Failure, State
 from tests.poison import rows, run
 from tests.wire.payments.calls import new_key

@@ -7,7 +7,7 @@ import pytest
 from caravel.payments.v1 import refunds_pb2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.payments.model.attempt import Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.payment import Failure
 from services.shared.ids import encode_id, new_id
 from tests.database.payments.engine.carried import carry

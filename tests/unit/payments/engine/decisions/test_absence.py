@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, InboxEvent, Work
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    Attempt,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import CACHED_ERRORS, CALL, CLOCK_SKEW, DOUBTED_TRIES, SENDS_MAX
 from tests.makers import NOW, make_attempt, make_capabilities, make_payment

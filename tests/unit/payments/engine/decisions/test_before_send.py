@@ -10,14 +10,8 @@ from services.payments.engine.decisions.before_send import is_due
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, Plan, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import AttemptState, LookUp, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import DOUBTED_TRIES

@@ -9,7 +9,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Work
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import Failure, Payment, State
 from services.payments.model.quote import RefundFees
 from services.payments.model.timing import LOOKS_AHEAD

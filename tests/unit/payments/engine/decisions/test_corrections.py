@@ -10,14 +10,8 @@ from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Plan, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    Attempt,
-    AttemptState,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step
 from services.payments.model.dispute import new_dispute, with_dispute
 from services.payments.model.holds import HoldReason
 from services.payments.model.ledger import payout_postings

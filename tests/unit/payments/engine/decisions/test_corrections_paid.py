@@ -9,7 +9,8 @@ from services.payments.engine.decisions.corrections import correct
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.store.writing import notifications
-from services.payments.model.attempt import SUCCEEDED_LATE, AttemptState, Outcome, Step
+from services.payments.model.answer import SUCCEEDED_LATE, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import CORRECTABLE, Failure, State
 from services.shared.recipients import Wallet
 from tests.history import attempt_of, make_work_of, said, with_attempt

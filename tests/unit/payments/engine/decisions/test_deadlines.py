@@ -8,7 +8,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, InboxEvent, Work
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import CORRECTABLE, State
 from services.payments.model.progress import waiting_as, waits_for
 from services.payments.model.timing import DEADLINES, ENDS, Waiting

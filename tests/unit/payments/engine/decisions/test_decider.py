@@ -9,14 +9,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, EventResult, Work
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import AttemptState, LookUp, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import CLOCK_SKEW, LANDED_AFTER, SENDS_MAX

@@ -8,7 +8,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, EventResult, InboxEvent, Work
-from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.payment import Failure, State
 from services.shared.money import Money
 from tests.makers import CAPABILITIES, NOW, make_attempt, make_capabilities, make_work

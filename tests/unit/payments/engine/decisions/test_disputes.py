@@ -20,15 +20,8 @@ from services.payments.engine.decisions.returns_and_refunds import (
     cancel_or_expire,
     refund_on_request,
 )
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    Attempt,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import DOUBTED_TRIES
 from services.shared.money import Money

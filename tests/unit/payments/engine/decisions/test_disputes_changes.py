@@ -15,15 +15,8 @@ from services.payments.engine.decisions.disputes import (
     wait_for_proof,
 )
 from services.payments.engine.decisions.facts import Call, EventResult, InboxEvent, Work
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    Attempt,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import DOUBTED_TRIES, LOOK_UP_BEHIND_EVENT
 from services.shared.money import Money

@@ -12,7 +12,8 @@ from services.payments.engine.decisions.returns_and_refunds import (
     cancel_or_expire,
     refund_on_request,
 )
-from services.payments.model.attempt import SUCCEEDED_LATE, Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import ALLOWED, Failure, Payment, State
 from services.shared.money import Money
 from services.shared.recipients import Wallet

@@ -8,7 +8,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, InboxEvent, Work
-from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
 from services.payments.model.timing import CLOCK_SKEW

@@ -9,7 +9,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Work
-from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, LookUp, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route

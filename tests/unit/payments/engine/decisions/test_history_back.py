@@ -13,7 +13,8 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_on_request,
     refund_the_rest,
 )
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State
 from services.payments.operators.decisions import end_hold, honour_locked_rate, resolve, take_over

@@ -14,7 +14,8 @@ from services.payments.engine.decisions.inbox_events import (
     named_by_event,
     without_recipients,
 )
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import Failure, State
 from services.shared.recipients import Wallet
 from tests.makers import CAPABILITIES, make_event, make_work

@@ -11,7 +11,8 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState
 from services.payments.model.fixed_payout import agree_payout
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator

@@ -13,17 +13,8 @@ from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, InboxEvent, Work
 from services.payments.engine.decisions.returns_and_refunds import is_untouched
 from services.payments.engine.decisions.waiting import live
-from services.payments.model.attempt import (
-    NEVER_LEFT,
-    NOT_ACCEPTED,
-    SUCCEEDED_LATE,
-    Answer,
-    Attempt,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import NEVER_LEFT, NOT_ACCEPTED, SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.ledger import Posting, suspense_postings
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State

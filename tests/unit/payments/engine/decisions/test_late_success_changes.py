@@ -10,13 +10,8 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import EventResult, Work
 from services.payments.engine.decisions.late_success import needs_all_attempts
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    AttemptState,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
 from services.payments.model.timing import LANDED_AFTER, LONGEST_RETRY

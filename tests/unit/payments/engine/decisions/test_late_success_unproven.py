@@ -10,14 +10,8 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Plan, Work
 from services.payments.engine.decisions.late_success import needs_all_attempts, unproven
-from services.payments.model.attempt import (
-    NOT_ACCEPTED,
-    SUCCEEDED_LATE,
-    Answer,
-    AttemptState,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import NOT_ACCEPTED, SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import DOUBTED_TRIES, FINAL_TRIES, FINAL_WAIT, LONGEST_RETRY
 from tests.history import attempt_of, make_late_work, said, with_attempt

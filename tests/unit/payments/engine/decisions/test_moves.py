@@ -17,14 +17,8 @@ from services.payments.engine.decisions.moves import (
     fail_over,
     next_attempt,
 )
-from services.payments.model.attempt import (
-    Answer,
-    AttemptState,
-    Capabilities,
-    Outcome,
-    Step,
-    intend,
-)
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Capabilities, Step, intend
 from services.payments.model.ledger import (
     collection_postings,
     exchange_postings,

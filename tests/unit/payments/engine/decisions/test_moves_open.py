@@ -8,7 +8,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call
-from services.payments.model.attempt import AttemptState, Outcome, Step
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import State
 from services.payments.model.timing import HELD_POLL, LONGEST_POLL, OPEN_AT_MOST
 from tests.history import said, with_attempt

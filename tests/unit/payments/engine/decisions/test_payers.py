@@ -9,7 +9,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Work
-from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, LookUp
 from services.payments.model.causes import Cause
 from services.payments.model.payer import UNPAID, NextAction, PresentPayer
 from services.payments.model.payment import Failure, State

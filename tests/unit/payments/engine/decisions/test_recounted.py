@@ -8,15 +8,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, EventResult, Work
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    Attempt,
-    AttemptState,
-    LookUp,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import DOUBTED_TRIES
 from services.shared.money import Money

@@ -12,7 +12,8 @@ from services.payments.engine.decisions.forced import (
     PayoutStillOpen,
     check_forceable,
 )
-from services.payments.model.attempt import SUCCEEDED_LATE, AttemptState, Step
+from services.payments.model.answer import SUCCEEDED_LATE
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payment import Failure, PaymentBusy, State
 from services.shared.recipients import NO_RECIPIENT
 from tests.makers import ADA, CAPABILITIES, make_attempt, make_work

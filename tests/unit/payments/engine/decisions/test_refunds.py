@@ -13,12 +13,8 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_the_rest,
     retry_refund,
 )
-from services.payments.model.attempt import (
-    Answer,
-    AttemptState,
-    Outcome,
-    Step,
-)
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import (
     Failure,

@@ -12,14 +12,8 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_on_request,
     retry_refund,
 )
-from services.payments.model.attempt import (
-    SUCCEEDED_LATE,
-    Answer,
-    AttemptState,
-    Outcome,
-    Step,
-    intend,
-)
+from services.payments.model.answer import SUCCEEDED_LATE, Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step, intend
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
 from services.payments.model.payment import (

@@ -8,7 +8,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, EventResult, Work
-from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, LookUp, Step
 from services.payments.model.payment import Failure, State, Status
 from services.payments.model.quote import Route
 from services.payments.model.timing import CALL, CLOCK_SKEW, LANDING

@@ -8,7 +8,8 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, EventResult, InboxEvent, Work
 from services.payments.engine.decisions.returns_and_refunds import refund_on_request
-from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp, Step
 from services.payments.model.payment import (
     Failure,
     PaymentBusy,

@@ -17,7 +17,8 @@ from services.payments.engine.decisions.returns_and_refunds import (
     refund_on_request,
     return_payout,
 )
-from services.payments.model.attempt import AttemptState, Outcome, Step
+from services.payments.model.answer import Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import (
     Failure,

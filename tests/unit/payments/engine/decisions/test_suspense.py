@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Change, InboxEvent, Work
 from services.payments.engine.decisions.waiting import live
-from services.payments.model.attempt import Answer, Attempt, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, Step
 from services.payments.model.ledger import suspense_postings
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State

@@ -10,7 +10,8 @@ import pytest
 from services.payments.engine.decisions import table
 from services.payments.engine.decisions.case import Case, Meaning, Situation
 from services.payments.engine.decisions.facts import InboxEvent, Work
-from services.payments.model.attempt import Answer, AttemptState, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Step
 from services.payments.model.payer import PresentPayer
 from services.payments.model.payment import Failure, State
 from services.payments.model.timing import DOUBTED_TRIES

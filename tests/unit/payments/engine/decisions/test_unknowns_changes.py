@@ -10,7 +10,8 @@ import pytest
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Change, EventResult, InboxEvent, Work
 from services.payments.engine.decisions.unknowns import is_proven_absent, is_spent
-from services.payments.model.attempt import Answer, Attempt, AttemptState, LookUp, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import Attempt, AttemptState, LookUp
 from services.payments.model.payment import Failure, State
 from services.payments.model.quote import Route
 from services.payments.model.timing import (

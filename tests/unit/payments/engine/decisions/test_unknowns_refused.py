@@ -8,7 +8,8 @@ import pytest
 
 from services.payments.engine.decisions.decider import Decider
 from services.payments.engine.decisions.facts import Call, Work
-from services.payments.model.attempt import Answer, AttemptState, LookUp, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, LookUp
 from services.payments.model.payment import Failure, State
 from tests.makers import NOW, make_capabilities, make_work
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from services.payments.engine.decisions.waiting import amounts_of, evidence_of, hold, live, release
-from services.payments.model.attempt import Answer, AttemptState, Outcome
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState
 from services.payments.model.holds import HoldReason
 from services.payments.model.payment import Failure, State
 from services.shared.money import Money

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.attempt import Answer, AttemptState, Capabilities, Outcome, Step
+from services.payments.model.answer import Answer, Outcome
+from services.payments.model.attempt import AttemptState, Capabilities, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, State
 from services.payments.operators.verbs.forcing import Forcing
