@@ -68,6 +68,8 @@ DECLARATIONS_SECONDS = 60.0
 MARK_EVERY_SECONDS = 1.0
 COMPARE_EVERY_SECONDS = 60.0
 COMPARE_FIRST_SECONDS = 3.0
+# It waits so long for the onramps, which may start beside it.
+COMPARE_START_SECONDS = 10.0
 # A process looks so often whether there is a recovery to work on.
 RECOVERY_LOOK_SECONDS = 1.0
 # A call that was admitted before another database was found below its process is over so much

@@ -23,7 +23,9 @@ from services.payments.model.timing import (
     COMPARE_FIRST_SECONDS,
     COMPARE_OVERLAP,
     COMPARE_SKEW,
+    COMPARE_START_SECONDS,
     MARK_EVERY_SECONDS,
+    START_RETRY_SECONDS,
 )
 from services.payments.recovery.ports import DatabaseOlder, Mark, Marks
 from services.shared.errors import DomainError, NotFound, Unavailable
@@ -101,12 +103,18 @@ class Standing:
         if not self._has_compared(Step.COLLECTION):
             raise Unavailable("the database was not compared with the onramps yet")
 
-    async def begin(self) -> None:
-        """Reads the mark and compares once, before anything else; who does not answer soon is
-        asked again later."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(COMPARE_FIRST_SECONDS):
-                await self._quietly(self._begin)
+    async def begin(self, *, at_most_seconds: float = COMPARE_START_SECONDS) -> None:
+        """Reads the mark and compares, before anything else; who does not answer soon is asked
+        again later. Onramps, without which nothing is created, are waited for a little longer."""
+        until = time.monotonic() + at_most_seconds
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COMPARE_FIRST_SECONDS):
+                    await self._quietly(self._begin)
+            is_known = self.is_older or self._has_compared(Step.COLLECTION)
+            if is_known or time.monotonic() >= until:
+                return
+            await asyncio.sleep(START_RETRY_SECONDS)
 
     async def run(self) -> None:
         """Goes on until it is cancelled."""

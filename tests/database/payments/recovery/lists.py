@@ -84,7 +84,7 @@ def lost_key(step: Step = Step.COLLECTION) -> str:
 
 
 async def begun(engine: AsyncEngine, lists: Lists, *, grows: bool = True) -> Standing:
-    """A process that has compared the database with them."""
+    """A process that has compared the database with those that answer."""
     standing = Standing(PostgresMarks(engine), lists, grows=grows)
-    await standing.begin()
+    await standing.begin(at_most_seconds=0.0)
     return standing

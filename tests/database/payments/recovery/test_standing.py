@@ -310,6 +310,24 @@ async def test_a_provider_that_has_no_list_is_no_hindrance(engine: AsyncEngine) 
     assert standing.may_send(EARLIER)
 
 
+async def test_a_process_that_starts_waits_for_onramps_that_start_beside_it(
+    engine: AsyncEngine,
+) -> None:
+    class Starting(Lists):
+        tries = 0
+
+        async def sources(self) -> Sequence[tuple[str, Step]]:
+            self.tries += 1
+            if self.tries < 3:
+                raise Unavailable
+            return await super().sources()
+
+    standing = Standing(PostgresMarks(engine), Starting(), grows=False)
+    await standing.begin()
+
+    standing.refuse_creation()
+
+
 async def test_an_operator_who_accepts_it_lets_all_go_on(engine: AsyncEngine) -> None:
     lists = Lists(stripe=[listed(lost_key())])
     standing = await begun(engine, lists)
