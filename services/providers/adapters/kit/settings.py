@@ -1,5 +1,6 @@
-"""Words that every adapter's settings share. The names carry meaning that config checks for all of
-them: `<provider>_base_url`, `<provider>_api_key`, `<provider>_webhook_secrets`."""
+"""Words that every adapter's settings share. Their names have a meaning for all of them:
+`<provider>_base_url` is checked by the deployment, and a sandbox makes `<provider>_api_key` and
+`<provider>_webhook_secrets`."""
 
 from collections.abc import Sequence
 from typing import Annotated, ClassVar
