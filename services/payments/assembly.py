@@ -257,7 +257,7 @@ async def assemble(
             providers=wrap(providers),
             declared=declared,
             store=gates.GatedCreations(wrap(_payments(engine)), recoverable.standing),
-            work=wrap(PostgresWork(engine, encode_event, decode_answer=decode_answer)),
+            work=gates.GatedVerbs(wrap(_work(engine)), recoverable.standing),
             inbox=wrap(PostgresInbox(engine)),
             endpoints=PostgresEndpoints(engine),
             operators=replace(stores, operations=wrap(stores.operations)),
@@ -329,6 +329,10 @@ async def assemble_worker(
             for loop in loops:
                 loop.wake()
             await asyncio.gather(*running)
+
+
+def _work(engine: Any) -> PostgresWork:
+    return PostgresWork(engine, encode_event, decode_answer=decode_answer)
 
 
 def _payments(engine: Any) -> PostgresPayments:

@@ -232,8 +232,8 @@ class SweptTransaction(Swept):
         self._followed: list[tuple[str, str]] = []
         self._asked: list[tuple[str, str]] = []
 
-    async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
-        claimed = await self._inner.claim(owner, limit=limit, lease_seconds=lease_seconds)
+    async def claim(self, owner: str, **terms: Any) -> Sequence[Work]:
+        claimed = await self._inner.claim(owner, **terms)
         return await self._taken(claimed)
 
     async def take_up(self, leases: Sequence[Lease]) -> Sequence[Work]:

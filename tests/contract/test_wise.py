@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, ConnectionTimeoutError, web
 
 from services.providers.adapters import ADAPTERS
 from services.providers.adapters.kit.http import open_session
@@ -121,6 +121,46 @@ async def test_a_break_at_any_call_pays_once(lab: Lab, call: str, arrives: bool)
     assert broken.outcome in before
     assert (asked.outcome is not Outcome.ABSENT) == funded
     assert (done.outcome, done.amount) == (Outcome.SUCCEEDED, operation.amount)
+    effects = [line["effect"] for line in await lab.book(operation.key)]
+    assert effects == ["payout_accepted", "payout_completed"]
+
+
+class Unreachable:
+    """A session whose first funding gets no connection."""
+
+    def __init__(self, inner: ClientSession) -> None:
+        self._inner = inner
+        self._breaks = True
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        if self._breaks and url.endswith("/payments"):
+            self._breaks = False
+            raise ConnectionTimeoutError
+        return self._inner.request(method, url, **options)
+
+
+async def test_a_transfer_that_is_there_counts_as_asked_for_without_a_funding(lab: Lab) -> None:
+    operation = CASE.operation()
+    async with open_session() as session:
+        unreachable: Any = Unreachable(session)
+        config = Config.load(provider_environment(lab.url))
+        adapter = ADAPTERS["wise"].open(config, unreachable, SystemClock())
+
+        first = await send(adapter, operation)
+        found = await adapter.look_up(operation)
+        await send(adapter, operation)
+        done = await until(
+            lambda: adapter.look_up(operation), lambda seen: seen.outcome is not Outcome.PENDING
+        )
+
+    # Never "not sent": Wise's list has it from now on.
+    assert (first.outcome, first.code, first.provider_reference) == (
+        Outcome.UNKNOWN,
+        "not_connected",
+        "",
+    )
+    assert found.outcome is Outcome.ABSENT
+    assert done.outcome is Outcome.SUCCEEDED
     effects = [line["effect"] for line in await lab.book(operation.key)]
     assert effects == ["payout_accepted", "payout_completed"]
 

@@ -27,8 +27,16 @@ class WorkTransaction(Protocol):
         they were claimed, and whose lease lasts so much longer. Nothing will until commit()."""
         ...
 
-    async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
-        """Takes due payments that nobody holds, oldest first, each under a new lease token.
+    async def claim(
+        self,
+        owner: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        created_after: datetime | None = None,
+    ) -> Sequence[Work]:
+        """Takes due payments that nobody holds, oldest first, each under a new lease token; only
+        those that were created after a moment, where one is given.
 
         A payment whose row cannot be read fails at once, and is not among them; nor is one that has
         failed before.
@@ -36,7 +44,13 @@ class WorkTransaction(Protocol):
         ...
 
     async def claim_counted(
-        self, owner: str, *, limit: int, lease_seconds: float, failed_before: bool
+        self,
+        owner: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        failed_before: bool,
+        created_after: datetime | None = None,
     ) -> Sequence[Lease]:
         """Claims, and counts a failure against each, to be committed before it is read.
 

@@ -42,8 +42,6 @@ UNFUNDED = "transfer_unfunded"
 STATED = "stated_by_operator"
 # No request ever left, so there is nothing to ask about.
 NEVER_LEFT = "never_left"
-# Nothing leaves yet: a provider has not said what it has of ours since this process began.
-NOT_COMPARED = "not_compared"
 # Sent as often as may be, and the provider provably has nothing under the key.
 NOT_ACCEPTED = "not_accepted"
 # By our record it had failed or come back, and the provider says that it succeeded.

@@ -82,8 +82,9 @@ COMPARE_SKEW = timedelta(seconds=60)
 # about again: a payout may come back weeks after the time that its provider declares. Its payment
 # was created no longer before, which leaves room for the deadlines of a merchant.
 LOST_RETURNS, LOST_RETURNS_CREATED = timedelta(days=30), timedelta(days=90)
-# From one such payment to the next, so that providers and new payments are not held up.
-DOUBT_EVERY_SECONDS = 0.05
+# From one such payment to the next, well below the rate that any provider allows, so that new
+# payments are not held up.
+DOUBT_EVERY_SECONDS = 0.2
 # A person's comparison goes back so far, whatever was compared before.
 COMPARE_BACK = timedelta(days=7)
 # How often the progress of a recovery is stated to the person who waits for it.

@@ -43,8 +43,10 @@ def _operation(attempt: Attempt) -> LostOperation:
 class Asking:
     """Looks up, and sends nothing."""
 
-    def __init__(self, providers: Providers) -> None:
+    def __init__(self, providers: Providers, declared: Collection[str]) -> None:
+        """`declared` are the providers of the deployment: no other one can be asked."""
         self._providers = providers
+        self._declared = declared
 
     async def ask(
         self, payment: Payment, operations: Sequence[LostOperation], paid: Collection[int] = ()
@@ -61,7 +63,7 @@ class Asking:
             payment = replace(payment, collection_reference=named)
         others = [one for one in operations if one.step is not Step.COLLECTION]
         said = [one async for one in self._stated(payment, others)]
-        for provider in payment.route.offramps:
+        for provider in [one for one in payment.route.offramps if one in self._declared]:
             unlisted = _unlisted(payment, provider, operations, paid)
             said += [one async for one in self._stated(payment, unlisted) if _is_there(one.answer)]
         return [*stated, *[await self._of_part(payment, one) for one in said]]

@@ -104,8 +104,13 @@ class OwnStanding(Protocol):
         """Raises DatabaseOlder where it is."""
         ...
 
+    @property
+    def takes_created_after(self) -> datetime | None:
+        """Only payments that were created later may be worked on; None where all may."""
+        ...
+
     def refuse_creation(self) -> None:
-        """Raises DatabaseOlder, or Unavailable while an onramp has not said what it has."""
+        """Raises DatabaseOlder, or NotCompared while an onramp has not said what it has."""
         ...
 
     async def ask(self) -> None:

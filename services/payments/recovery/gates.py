@@ -1,34 +1,84 @@
-"""The refusals of a process whose database is older: its transactions and its calls; and, while it
-was not compared with every provider yet, the sends and creations that may repeat what was lost."""
+"""The refusals of a process whose database is older: its transactions and its calls; and, until it
+was compared with every provider, of the work and the creations that may repeat what was lost."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from services.payments.engine.decisions.facts import Work
 from services.payments.engine.ports import WorkTransaction
+from services.payments.engine.quarantine import Lease
 from services.payments.mesh.ports import ProviderCall, Providers
-from services.payments.model.answer import NOT_COMPARED, Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.payment import Failure
 from services.payments.model.timing import RATE_RETRY
 from services.payments.recovery.course import OwnStanding
+from services.payments.recovery.ports import NotCompared
 from services.payments.recovery.standing import Standing
 from services.shared.contract import Access
+from services.shared.errors import Unavailable
 
 READS = ":read"
 
 
-class GatedWork:
-    """The port WorkStore, which begins no transaction on an older database."""
+class GatedTransaction:
+    """A WorkTransaction that takes up no payment from before a moment: any provider that was not
+    compared may have moved it on."""
 
-    def __init__(self, inner: Any, standing: Standing) -> None:
+    def __init__(self, inner: WorkTransaction, created_after: datetime) -> None:
+        self._inner = inner
+        self._created_after = created_after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def claim(self, owner: str, **terms: Any) -> Sequence[Work]:
+        """See WorkTransaction.claim."""
+        return await self._inner.claim(owner, **terms, created_after=self._created_after)
+
+    async def claim_counted(self, owner: str, **terms: Any) -> Sequence[Lease]:
+        """See WorkTransaction.claim_counted."""
+        return await self._inner.claim_counted(owner, **terms, created_after=self._created_after)
+
+    async def claim_one(self, merchant_id: str, payment_id: UUID) -> Work:
+        """See WorkTransaction.claim_one. Raises NotCompared."""
+        work = await self._inner.claim_one(merchant_id, payment_id)
+        if work.payment.created_at <= self._created_after:
+            raise NotCompared
+        return work
+
+
+class GatedVerbs:
+    """The port WorkStore for merchants' verbs, while a provider was not compared."""
+
+    def __init__(self, inner: Any, standing: OwnStanding) -> None:
         self._inner = inner
         self._standing = standing
 
-    def begin(self) -> AbstractAsyncContextManager[WorkTransaction]:
+    def begin(self) -> AbstractAsyncContextManager[Any]:
+        """See WorkStore.begin."""
+        begun: AbstractAsyncContextManager[WorkTransaction] = self._inner.begin()
+        created_after = self._standing.takes_created_after
+        return begun if created_after is None else _gated(begun, created_after)
+
+
+class GatedWork(GatedVerbs):
+    """The same for a worker, which begins no transaction on an older database."""
+
+    def begin(self) -> AbstractAsyncContextManager[Any]:
         """See WorkStore.begin. Raises DatabaseOlder."""
         self._standing.refuse()
-        begun: AbstractAsyncContextManager[WorkTransaction] = self._inner.begin()
-        return begun
+        return super().begin()
+
+
+@asynccontextmanager
+async def _gated(
+    begun: AbstractAsyncContextManager[WorkTransaction], created_after: datetime
+) -> AsyncIterator[GatedTransaction]:
+    async with begun as transaction:
+        yield GatedTransaction(transaction, created_after)
 
 
 class GatedClaims:
@@ -62,16 +112,18 @@ class GatedCreations:
         return getattr(self._inner, name)
 
     async def create(self, new: Sequence[Any]) -> Any:
-        """See PaymentStore.create. Raises DatabaseOlder, Unavailable."""
-        self._standing.refuse_creation()
+        """See PaymentStore.create; each item is refused while an onramp was not compared."""
+        try:
+            self._standing.refuse_creation()
+        except Unavailable as refusal:
+            return [refusal] * len(new)
         return await self._inner.create(new)
 
 
 class GatedProviders:
-    """The port Providers, which sends nothing from an older database. Of a payment from before this
-    process nothing is sent until every provider was compared: any of them may have moved it on."""
+    """The port Providers, which sends nothing from an older database."""
 
-    def __init__(self, inner: Providers, standing: Standing) -> None:
+    def __init__(self, inner: Providers, standing: OwnStanding) -> None:
         self._inner = inner
         self._standing = standing
 
@@ -80,15 +132,12 @@ class GatedProviders:
 
     async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         """See Providers.execute."""
-        sent: list[ProviderCall] = []
-        for call in calls:
-            if self._standing.may_send(call.payment.created_at):
-                sent.append(call)
-            else:
-                yield call.attempt.key, _WAITS
-        if sent:
-            async for answer in self._inner.execute(sent):
-                yield answer
+        if self._standing.is_older:
+            for call in calls:
+                yield call.attempt.key, _OLDER
+            return
+        async for answer in self._inner.execute(calls):
+            yield answer
 
 
 def claims(standing: Standing, outbox: Any, lists: Any) -> tuple[GatedClaims, GatedClaims]:
@@ -104,8 +153,8 @@ def admit_readers(standing: OwnStanding, access: Access) -> None:
         standing.refuse()
 
 
-_WAITS = Answer(
+_OLDER = Answer(
     outcome=Outcome.NOT_SENT,
-    failure=Failure(code=NOT_COMPARED, message="not every provider has said what it has of ours"),
+    failure=Failure(code="database_older", message="the database is older than what has happened"),
     retry_after=RATE_RETRY,
 )

@@ -23,6 +23,10 @@ class DatabaseOlder(Unavailable):
     reason = "DATABASE_OLDER"
 
 
+class NotCompared(Unavailable):
+    """The database was not compared yet with what providers have; try again a little later."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mark:
     """The one row that grows with the time in which the database lives."""

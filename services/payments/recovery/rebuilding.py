@@ -44,7 +44,7 @@ class Rebuilding:
         payments: RebuiltPayments,
         declared: Mapping[str, Capabilities],
     ) -> None:
-        self._asking = Asking(providers)
+        self._asking = Asking(providers, declared)
         self._payments = payments
         self._declared = declared
 

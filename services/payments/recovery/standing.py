@@ -27,7 +27,7 @@ from services.payments.model.timing import (
     MARK_EVERY_SECONDS,
     START_RETRY_SECONDS,
 )
-from services.payments.recovery.ports import DatabaseOlder, Mark, Marks
+from services.payments.recovery.ports import DatabaseOlder, Mark, Marks, NotCompared
 from services.shared.errors import DomainError, NotFound, Unavailable
 from services.shared.log import get_logger
 
@@ -35,6 +35,10 @@ Source = tuple[str, Step]
 OLDER = Gauge(
     "caravel_database_older",
     "1 while the database is older than what providers have, so that nothing is sent or created.",
+)
+NOT_COMPARED = Gauge(
+    "caravel_lists_not_compared",
+    "Lists of providers that were not compared since the process began: earlier payments wait.",
 )
 WENT_BACK = "the mark of the database went back while a process looked on"
 # The comparison itself reaches an older database at any time.
@@ -91,17 +95,18 @@ class Standing:
         """The same, as a question of readiness."""
         self.refuse()
 
-    def may_send(self, created_at: datetime) -> bool:
-        """Whether anything may be sent for a payment that was created then. One from before this
-        process may have been moved on by any provider that has not answered."""
-        return not self.is_older and (self._has_compared(*Step) or created_at > self._began)
+    @property
+    def takes_created_after(self) -> datetime | None:
+        """Only payments that were created later may be worked on: one from before this process may
+        have been moved on by any provider that has not answered. None once all have."""
+        return None if self._has_compared(*Step) else self._began
 
     def refuse_creation(self) -> None:
-        """Raises DatabaseOlder, or Unavailable while an onramp has not answered: the request may be
+        """Raises DatabaseOlder, or NotCompared while an onramp has not answered: the request may be
         one that the database has lost."""
         self.refuse()
         if not self._has_compared(Step.COLLECTION):
-            raise Unavailable("the database was not compared with the onramps yet")
+            raise NotCompared
 
     async def begin(self, *, at_most_seconds: float = COMPARE_START_SECONDS) -> None:
         """Reads the mark and compares, before anything else; who does not answer soon is asked
@@ -141,10 +146,12 @@ class Standing:
     async def compare(self) -> None:
         """Asks every provider for its newest operations. Raises Unavailable."""
         sources = await self._lists.sources()
-        if not self._is_listed:
-            self._waiting, self._is_listed = set(sources), True
+        # One that is not in the deployment any more is waited for no longer.
+        self._waiting = self._waiting & set(sources) if self._is_listed else set(sources)
+        self._is_listed = True
         mark = self._seen or await self._marks.read()
         answered = await asyncio.gather(*(self._compare(source, mark) for source in sources))
+        NOT_COMPARED.set(len(self._waiting))
         if all(answered) and not mark.finding:
             await self._marks.note_compared()
 

@@ -130,8 +130,8 @@ def test_a_form_whose_subject_is_not_known_asks_for_that_alone() -> None:
 def test_a_verb_is_offered_for_the_states_that_allow_it() -> None:
     assert applies(VERBS["approve"], {"state": "PROPOSED"})
     assert not applies(VERBS["approve"], {"state": "EXPIRED"})
-    assert applies(VERBS["release"], {"payment": {"status": "ON_HOLD"}})
-    assert not applies(VERBS["release"], {"payment": {"status": "COMPLETED"}})
+    assert applies(VERBS["release"], {"next": {"verbs": [":release", ":resolve"]}})
+    assert not applies(VERBS["release"], {"next": {"verbs": [":hold"]}})
     assert not applies(VERBS["end-override"], {"ended_at": "then"})
     assert applies(VERBS["create-merchant"], {})
 

@@ -17,7 +17,6 @@ from services.payments.model.answer import (
     FAULT,
     NEVER_LEFT,
     NOT_ACCEPTED,
-    NOT_COMPARED,
     UNDOCUMENTED,
     Outcome,
 )
@@ -50,8 +49,6 @@ def not_sent(case: Case) -> Change:
     work, attempt = case.work, case.attempt
     if not work.first_send:
         return unknown(case)
-    if case.answer.code == NOT_COMPARED:
-        return _wait_to_send(case)
     never = Failure(code=NEVER_LEFT, message=case.answer.code or "it was not sent")
     following = provider_after(work.payment, attempt.step, attempt.provider)
     if following is not None:
@@ -74,12 +71,6 @@ def not_sent(case: Case) -> Change:
         actor="worker", cause=NOT_SENT[attempt.step], **case.evidence
     )
     return replace(change, payment=payment, events=(event,))
-
-
-def _wait_to_send(case: Case) -> Change:
-    """The same key a little later, and no other provider before: one of them may have paid."""
-    intended = replace(case.attempt, state=AttemptState.INTENDED)
-    return replace(release(case.work, due_in=_retry_in(case)), attempt=intended)
 
 
 def absent(case: Case) -> Change:

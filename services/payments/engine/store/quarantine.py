@@ -4,6 +4,7 @@ step stands on its payment, under the guard of the lease; that of an event stand
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,11 +24,16 @@ _HOLD_SECONDS = DEADLINES[Waiting.ON_HOLD].total_seconds()
 _FAILED_BEFORE = "step_failures > 0 AND hold_reason IS NULL"
 # Committed before anything of the payment is read: a process that dies of it has counted it
 # already.
+# Every payment, or those that were created later.
+CREATED_AFTER = (
+    "(CAST(:created_after AS timestamptz) IS NULL"
+    " OR created_at > CAST(:created_after AS timestamptz))"
+)
 _CLAIM_COUNTED = """
     WITH due AS (
         SELECT merchant_id, id FROM payments
          WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
-           AND {}
+           AND {} AND {}
          ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE payments p
@@ -37,8 +43,8 @@ _CLAIM_COUNTED = """
       FROM due WHERE p.merchant_id = due.merchant_id AND p.id = due.id
     RETURNING p.merchant_id, p.id, p.lease_token
 """
-_CLAIM_FAILED = text(_CLAIM_COUNTED.format(_FAILED_BEFORE))
-_CLAIM_UNFAILED = text(_CLAIM_COUNTED.format(f"NOT ({_FAILED_BEFORE})"))
+_CLAIM_FAILED = text(_CLAIM_COUNTED.format(_FAILED_BEFORE, CREATED_AFTER))
+_CLAIM_UNFAILED = text(_CLAIM_COUNTED.format(f"NOT ({_FAILED_BEFORE})", CREATED_AFTER))
 # Locked in order, so that two batches wait for each other and never deadlock.
 _LEASES = """
     (SELECT r.merchant_id, r.id, r.token, r.error FROM json_to_recordset(CAST(:rows AS json))
@@ -152,13 +158,25 @@ class Failures:
         self.unreadable_held: list[UUID] = []
 
     async def claim_counted(
-        self, owner: str, *, limit: int, lease_seconds: float, failed_before: bool
+        self,
+        owner: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        failed_before: bool,
+        created_after: datetime | None = None,
     ) -> Sequence[Lease]:
         """See WorkTransaction.claim_counted."""
         ends = time.monotonic() + lease_seconds
         taken = await self._connection.execute(
             _CLAIM_FAILED if failed_before else _CLAIM_UNFAILED,
-            {"owner": owner, "limit": limit, "lease_seconds": lease_seconds, "died": DIED},
+            {
+                "owner": owner,
+                "limit": limit,
+                "lease_seconds": lease_seconds,
+                "died": DIED,
+                "created_after": created_after,
+            },
         )
         return [replace(lease_of(row), ends=ends) for row in taken]
 

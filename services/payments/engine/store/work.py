@@ -24,6 +24,7 @@ from services.payments.engine.decisions.facts import Change, Work
 from services.payments.engine.quarantine import Lease, Patience
 from services.payments.engine.store.claimed import Claimed
 from services.payments.engine.store.paused import pauses_of
+from services.payments.engine.store.quarantine import CREATED_AFTER
 from services.payments.engine.store.writing import notifications, write_changes
 from services.payments.model.causes import Cause
 from services.payments.model.payment import Payment, PaymentBusy, PaymentNotFound, PaymentUnreadable
@@ -41,7 +42,7 @@ _CLAIM = text(
     WITH due AS (
         SELECT merchant_id, id FROM payments
          WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())
-           AND (step_failures = 0 OR hold_reason IS NOT NULL)
+           AND (step_failures = 0 OR hold_reason IS NOT NULL) AND {CREATED_AFTER}
          ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     UPDATE payments
@@ -210,13 +211,19 @@ class PostgresWorkTransaction(Claimed):
         row = found.one()
         return row.now, set(row.ids)
 
-    async def claim(self, owner: str, *, limit: int, lease_seconds: float) -> Sequence[Work]:
+    async def claim(
+        self,
+        owner: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        created_after: datetime | None = None,
+    ) -> Sequence[Work]:
         """See WorkTransaction.claim."""
         # Read before the database starts counting, so that ours never ends later than its lease.
         lease_ends = time.monotonic() + lease_seconds
-        claimed = await self._connection.execute(
-            _CLAIM, {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
-        )
+        asked = {"owner": owner, "limit": limit, "lease_seconds": lease_seconds}
+        claimed = await self._connection.execute(_CLAIM, {**asked, "created_after": created_after})
         work = await self.read_work(claimed.all())
         return [replace(item, lease_ends=lease_ends) for item in work]
 

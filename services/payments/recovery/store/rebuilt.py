@@ -18,7 +18,7 @@ from services.payments.model.attempt import AttemptState
 from services.payments.model.causes import Cause
 from services.payments.model.holds import HoldReason
 from services.payments.model.operator import Operator
-from services.payments.model.payment import ENDED, Payment, PaymentBusy, PaymentUnreadable
+from services.payments.model.payment import ENDED, PaymentBusy, PaymentUnreadable
 from services.payments.model.principal import MerchantId
 from services.payments.operators.domain import Action
 from services.payments.operators.store.operations import PostgresOperatorTransaction
@@ -107,20 +107,21 @@ class _Transaction(PostgresOperatorTransaction):
         return False
 
     async def hold_again(
-        self, payment: Payment, operator: Operator, operations: Sequence[LostOperation]
+        self, rebuilt: Rebuilt, operator: Operator, operations: Sequence[LostOperation]
     ) -> str:
         """The payment that the same request has made again, which is held from now on; empty where
-        there is none. Raises NotRebuildable where it is busy."""
+        one of the two moves no money any more. Raises NotRebuildable where it is busy."""
+        payment = rebuilt.lost.payment
         asked = {
             "merchant_id": payment.merchant_id,
             "key_digest": payment.key_digest,
             "id": payment.id,
         }
         again = (await self._connection.execute(_AGAIN, asked)).one_or_none()
-        if again is None:
+        if again is None or again.state in ENDED or rebuilt.payment.state in ENDED:
             return ""
         name = encode_id(Prefix.PAYMENT, again.id)
-        if again.state in ENDED or again.hold_reason == HoldReason.RECOVERED:
+        if again.hold_reason == HoldReason.RECOVERED:
             return name
         try:
             work = await self.claim_one(payment.merchant_id, again.id)
@@ -171,8 +172,8 @@ class PostgresRebuiltPayments:
         try:
             async with connected(self._engine) as connection:
                 transaction = _Transaction(connection, self._outbox, Patience(), self._unreadable)
-                payment = rebuilt.lost.payment
-                if again := await transaction.hold_again(payment, operator, operations):
+                again = await transaction.hold_again(rebuilt, operator, operations)
+                if again:
                     await transaction.commit()
                     raise NotRebuildable(f"{_CAME_AGAIN} as {again}: one of the two is too much")
                 if await transaction.create(rebuilt):

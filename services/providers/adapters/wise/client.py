@@ -204,7 +204,11 @@ class Wise:
         # Before it can move anything, so that no event about it comes too early.
         self._remember(transfer_id, operation)
         body = {"type": "BALANCE", "partnerReference": operation.key}
-        answer = await self._api.fund(mark, transfer_id, body)
+        try:
+            answer = await self._api.fund(mark, transfer_id, body)
+        except NotConnected as error:
+            # Nothing has moved, but Wise has the transfer: sent again, it is funded.
+            return unknown(operation.key, "not_connected", str(error))
         refusal = _refusal(answer)
         if refusal is not None:
             return refused(operation.key, refusal.code, refusal.message)

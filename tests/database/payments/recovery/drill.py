@@ -1,6 +1,6 @@
 """A database that has lost payments, providers that have them, and its recovery, for tests."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from services.payments.engine.decisions.facts import Call
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ListedOperation, ProviderCall
 from services.payments.model.answer import Answer, Outcome
-from services.payments.model.attempt import Step
+from services.payments.model.attempt import Capabilities, Step
 from services.payments.model.operator import Operator
 from services.payments.model.payment import Failure, Payment
 from services.payments.orders.ports import NewPayment
@@ -42,20 +42,30 @@ PENDING = Answer(outcome=Outcome.PENDING, provider_reference="x_1")
 DECLINED = Answer(outcome=Outcome.FAILED, failure=Failure(code="card_declined", message="declined"))
 UNCLEAR = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="unknown_status", message="resting"))
 NOT_ASKED = Answer(outcome=Outcome.NOT_SENT, failure=Failure(code="breaker_open", message=""))
+UNSUPPORTED = Answer(
+    outcome=Outcome.UNKNOWN, failure=Failure(code="provider_unsupported", message="")
+)
 SILENT = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="no_answer", message=""))
 
 
 class Providers:
-    """Providers that answer look-ups about keys; any other is unknown to them."""
+    """Providers that answer look-ups about keys; any other is unknown to them. One that is not
+    declared cannot be asked."""
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    def __init__(
+        self, answers: Mapping[str, Answer], declared: Collection[str] = CAPABILITIES
+    ) -> None:
         self.answers = dict(answers)
+        self.declared = declared
         self.asked: list[ProviderCall] = []
 
     async def look_up(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         self.asked += calls
         for call in calls:
             key = call.attempt.key
+            if call.attempt.provider not in self.declared:
+                yield key, UNSUPPORTED
+                continue
             answer = self.answers.get(key, Answer(outcome=Outcome.ABSENT))
             stated = answer.amount
             if stated and stated != call.attempt.amount and call.attempt.step is Step.REFUND:
@@ -153,17 +163,19 @@ class Drill:
         assert not report.broken
 
 
-def recovering(drills: Sequence[Drill]) -> Recovering:
+def recovering(
+    drills: Sequence[Drill], declared: Mapping[str, Capabilities] = CAPABILITIES
+) -> Recovering:
     """A recovery of all of them, not begun yet."""
     engine, lists = drills[0].engine, Lists()
     lists.all_sources = SOURCES
     for provider, one in (pair for drill in drills for pair in drill.listed()):
         lists.known[provider] = [*(lists.known.get(provider) or ()), one]
     answers = {key: said for drill in drills for key, said in drill.providers.answers.items()}
-    providers: Any = Providers(answers)
-    rebuilding = Rebuilding(providers, PostgresRebuiltPayments(engine, encode_event), CAPABILITIES)
+    providers: Any = Providers(answers, declared)
+    rebuilding = Rebuilding(providers, PostgresRebuiltPayments(engine, encode_event), declared)
     lost = PostgresLostPayments(engine, encode_event, DECIDER)
-    return Recovering(PostgresMarks(engine), lists, lost, rebuilding, CAPABILITIES)
+    return Recovering(PostgresMarks(engine), lists, lost, rebuilding, declared)
 
 
 async def recover(drills: Sequence[Drill], kept: Kept = NOT_KEPT) -> Report:

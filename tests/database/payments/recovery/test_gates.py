@@ -2,8 +2,6 @@
 not said what it has, nothing that may have been lost is sent or created again."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,21 +9,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.payments.engine.store.work import PostgresWork
 from services.payments.mesh.ports import ProviderCall
-from services.payments.model.answer import NOT_COMPARED, Answer, Outcome
+from services.payments.model.answer import Answer, Outcome
 from services.payments.model.attempt import Attempt, AttemptState, Step
 from services.payments.model.payment import Payment
+from services.payments.orders.cancelling import Cancelling
 from services.payments.orders.store.payments import PostgresPayments
 from services.payments.recovery.gates import (
     GatedCreations,
     GatedProviders,
+    GatedVerbs,
     GatedWork,
     admit_readers,
 )
-from services.payments.recovery.ports import DatabaseOlder
+from services.payments.recovery.ports import DatabaseOlder, NotCompared
 from services.shared.contract import Access, PrincipalKind
-from services.shared.errors import Unavailable
-from tests.database.payments.recovery.lists import Lists, begun, listed, lost_key
+from tests.database.payments.engine.carried import create
+from tests.database.payments.recovery.lists import SOURCES, Lists, begun, listed, lost_key
 from tests.makers import make_attempt, make_new_payment, make_payment
+from tests.poison import run
 
 
 async def test_a_worker_begins_no_transaction_on_it(engine: AsyncEngine) -> None:
@@ -77,35 +78,77 @@ def _call(payment: Payment, step: Step) -> ProviderCall:
     return ProviderCall(payment=payment, attempt=attempt)
 
 
-@pytest.mark.parametrize("silent", ["stripe", "local_wallet"])
-@pytest.mark.parametrize("step", Step)
-async def test_nothing_is_sent_for_an_earlier_payment_until_every_provider_has_answered(
-    engine: AsyncEngine, silent: str, step: Step
+SILENT = pytest.mark.parametrize("silent", ["stripe", "local_wallet"])
+
+
+async def _claimed(work: GatedWork, *, careful: bool) -> int:
+    async with work.begin() as transaction:
+        if careful:
+            terms = {"limit": 9, "lease_seconds": 30, "failed_before": False}
+            return len(await transaction.claim_counted("test", **terms))
+        return len(await transaction.claim("test", limit=9, lease_seconds=30))
+
+
+@SILENT
+@pytest.mark.parametrize("careful", [False, True])
+async def test_no_earlier_payment_is_claimed_until_every_provider_has_answered(
+    engine: AsyncEngine, silent: str, careful: bool
 ) -> None:
+    await create(engine)
     lists = Lists(**{silent: None})
     standing = await begun(engine, lists)
-    inner: Any = Sending()
-    call = _call(make_payment(), step)
-    providers = GatedProviders(inner, standing)
+    work = GatedWork(PostgresWork(engine), standing)
 
-    answers = [answer async for _, answer in providers.execute([call])]
-
-    assert [(one.outcome, one.code) for one in answers] == [(Outcome.NOT_SENT, NOT_COMPARED)]
-    assert inner.sent == []
+    assert await _claimed(work, careful=careful) == 0
     lists.known[silent] = ()
     await standing.compare()
-    assert [answer.outcome async for _, answer in providers.execute([call])] == [Outcome.SUCCEEDED]
+    assert await _claimed(work, careful=careful) == 1
 
 
-async def test_a_payment_that_was_created_since_is_sent_all_the_same(engine: AsyncEngine) -> None:
+@SILENT
+async def test_an_earlier_payment_is_not_cancelled_until_every_provider_has_answered(
+    engine: AsyncEngine, silent: str
+) -> None:
+    payment = await create(engine)
+    merchant_id: Any = payment.merchant_id
+    lists = Lists(**{silent: None})
+    standing = await begun(engine, lists)
+    store: Any = GatedVerbs(PostgresWork(engine), standing)
+    cancelling = Cancelling(store)
+
+    with pytest.raises(NotCompared):
+        await cancelling.cancel(merchant_id, payment.transaction_id)
+
+    assert (await PostgresPayments(engine).get(merchant_id, payment.id)).state == "CREATED"
+    lists.known[silent] = ()
+    await standing.compare()
+    assert (await cancelling.cancel(merchant_id, payment.transaction_id)).state == "CANCELLED"
+
+
+async def test_a_payment_that_was_created_since_is_worked_on_all_the_same(
+    engine: AsyncEngine,
+) -> None:
     standing = await begun(engine, Lists(local_wallet=None))
-    inner: Any = Sending()
-    later = replace(make_payment(), created_at=datetime.now(UTC) + timedelta(seconds=6))
+    payment = await create(engine)
+    await run(engine, "UPDATE payments SET created_at = now() + interval '6 seconds'")
+    work: Any = GatedWork(PostgresWork(engine), standing)
 
-    call = _call(later, Step.PAYOUT)
-    [_ async for _ in GatedProviders(inner, standing).execute([call])]
+    async with work.begin() as transaction:
+        assert (await transaction.claim_one(payment.merchant_id, payment.id)).payment
+    assert await _claimed(work, careful=False) == 1
 
-    assert inner.sent == [call.attempt.key]
+
+async def test_a_provider_that_is_taken_out_of_the_deployment_is_waited_for_no_longer(
+    engine: AsyncEngine,
+) -> None:
+    lists = Lists(local_wallet=None)
+    standing = await begun(engine, lists)
+    assert standing.takes_created_after is not None
+
+    lists.all_sources = SOURCES[:1]
+    await standing.compare()
+
+    assert standing.takes_created_after is None
 
 
 async def test_nothing_is_created_until_every_onramp_has_answered(engine: AsyncEngine) -> None:
@@ -114,9 +157,9 @@ async def test_nothing_is_created_until_every_onramp_has_answered(engine: AsyncE
     store: Any = GatedCreations(PostgresPayments(engine), standing)
     new = make_new_payment()
 
-    with pytest.raises(Unavailable):
-        await store.create([new])
+    refused = await store.create([new, new])
 
+    assert [type(one) for one in refused] == [NotCompared, NotCompared]
     assert (await store.answers([new.key]))[1] == {}
     lists.known["stripe"] = ()
     await standing.compare()
@@ -127,8 +170,10 @@ async def test_nothing_is_created_until_every_onramp_has_answered(engine: AsyncE
 async def test_nothing_is_created_in_an_older_database(engine: AsyncEngine) -> None:
     standing = await begun(engine, Lists(stripe=[listed(lost_key())]))
 
-    with pytest.raises(DatabaseOlder):
-        await GatedCreations(PostgresPayments(engine), standing).create([make_new_payment()])
+    store = GatedCreations(PostgresPayments(engine), standing)
+    (refused,) = await store.create([make_new_payment()])
+
+    assert isinstance(refused, DatabaseOlder)
 
 
 async def test_nothing_at_all_is_sent_from_an_older_database(engine: AsyncEngine) -> None:

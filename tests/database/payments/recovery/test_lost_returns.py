@@ -153,6 +153,6 @@ async def test_many_payments_are_asked_about_one_after_the_other(
     await carry(engine)
     monkeypatch.setattr(lost_returns, "CHUNK", 2)
     await _accept(engine)
-    seconds = "SELECT round(extract(epoch FROM due_at - accepted_at) / 0.05)::int"
+    seconds = "SELECT round(extract(epoch FROM due_at - accepted_at) / 0.2)::int"
     due = await rows(engine, f"{seconds} FROM payments, database_mark ORDER BY due_at")
     assert due == [(0,), (1,), (2,), (3,), (4,)]

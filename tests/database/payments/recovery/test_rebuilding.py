@@ -98,51 +98,6 @@ async def test_a_lost_quote_is_made_again_and_one_that_is_there_is_used(
     await drill.assert_all_holds()
 
 
-async def test_a_payment_whose_request_has_come_again_is_not_made_beside_the_second(
-    engine: AsyncEngine,
-) -> None:
-    drill = Drill(engine, make_lost(), COLLECTED)
-    again = make_lost(created_at=drill.payment.created_at)
-    assert again.key == drill.new.key
-    await PostgresPayments(engine).create([again])
-
-    reports = [await drill.recover() for _ in range(2)]
-
-    for report in reports:
-        assert not report.is_accepted
-        assert any("come again" in line for line in report.unknown[drill.payment.transaction_id])
-    second = await PostgresPayments(engine).get(again.key[0], again.payment.id)
-    assert (second.state, second.hold_reason) == ("CREATED", "recovered")
-    assert await drill.answer() is not None
-    await drill.assert_all_holds()
-
-
-async def test_a_payout_that_no_list_has_is_found_by_its_key(engine: AsyncEngine) -> None:
-    drill = Drill(engine, make_lost(), COLLECTED)
-    drill.providers.answers[drill.key(Step.PAYOUT)] = PAID
-
-    report = await drill.recover()
-
-    assert report.is_accepted
-    assert (await drill.attempts())["payout-1"][:2] == ("FAILED", "succeeded_late")
-    await drill.change(lambda work: end_hold(work, ADA))
-    assert await drill.carry() == []
-    assert (await drill.read()).state == "COMPLETED"
-    await drill.assert_all_holds()
-
-
-async def test_a_payment_is_not_made_while_an_offramp_does_not_say_whether_it_paid(
-    engine: AsyncEngine,
-) -> None:
-    drill = Drill(engine, make_lost(), COLLECTED)
-    drill.providers.answers[drill.key(Step.PAYOUT)] = SILENT
-
-    report = await drill.recover()
-
-    assert not report.is_accepted
-    assert any("no answer" in line for line in report.unknown[drill.payment.transaction_id])
-
-
 STORIES: dict[str, dict[tuple[str, Step, int], Answer]] = {
     "paid out": {("local_wallet", Step.PAYOUT, 1): PAID},
     "paid out by another rail": {("bank", Step.PAYOUT, 2): PAID},

@@ -21,8 +21,6 @@ from services.shared.errors import NotFound, Unavailable
 from tests.database.payments.engine.carried import carry, create
 from tests.database.payments.recovery.lists import Lists, NamedLater, begun, listed, lost_key
 
-# When a payment was created before the process began.
-EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
 _ATTEMPTS = "SELECT provider, key, provider_reference FROM attempts"
 
 
@@ -72,7 +70,7 @@ async def test_a_database_that_knows_all_is_as_new(engine: AsyncEngine, known: A
     standing = await begun(engine, Lists(**known))
 
     assert not _refuses(standing)
-    assert standing.may_send(EARLIER)
+    assert standing.takes_created_after is None
     assert REGISTRY.get_sample_value("caravel_database_older") == 0
 
 
@@ -307,7 +305,7 @@ async def test_a_provider_that_has_no_list_is_no_hindrance(engine: AsyncEngine) 
 
     standing = await begun(engine, Without())
 
-    assert standing.may_send(EARLIER)
+    assert standing.takes_created_after is None
 
 
 async def test_a_process_that_starts_waits_for_onramps_that_start_beside_it(
@@ -398,5 +396,5 @@ async def test_a_process_starts_while_nobody_can_say_what_there_is_and_sends_not
 
     standing = await begun(engine, Away())
 
-    assert not standing.may_send(EARLIER)
+    assert standing.takes_created_after is not None
     assert not _refuses(standing)

@@ -135,28 +135,6 @@ def test_a_payout_that_never_left_goes_to_the_next_provider_with_the_reason(
     assert [event.actor for event in change.events] == ["provider:them"]
 
 
-@pytest.mark.parametrize("state", [State.COLLECTING, State.PAYING_OUT, State.REFUNDING])
-def test_a_step_that_waits_for_a_comparison_goes_to_no_other_provider(
-    state: State,
-) -> None:
-    work = _unsent(state, inconclusive_count=NOT_SENT_TRIES + 4)
-    work = replace(work, payment=replace(work.payment, route=BOTH))
-
-    change = DECIDER.settle(work, said(Outcome.NOT_SENT, "not_compared"), NOW)
-
-    intended = replace(attempt_of(work), state=AttemptState.INTENDED)
-    assert (change.payment, change.attempt, change.events) == (work.payment, intended, ())
-    assert change.due_in == timedelta(seconds=30)
-
-
-def test_a_sent_step_is_asked_about_while_a_comparison_is_waited_for() -> None:
-    work = make_work(State.PAYING_OUT, AttemptState.SENT, first_send=False)
-
-    change = DECIDER.settle(work, said(Outcome.NOT_SENT, "not_compared"), NOW)
-
-    assert _attempt(change).state is AttemptState.UNKNOWN
-
-
 @pytest.mark.parametrize("state", [State.COLLECTING, State.REFUNDING])
 def test_a_step_with_one_provider_is_tried_again_without_a_limit(state: State) -> None:
     work = _unsent(state, inconclusive_count=NOT_SENT_TRIES + 4)
