@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from playwright.async_api import Locator, Page, expect
 
 # A slow machine may take this long for a verb that asks providers first.
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 60_000
 
 
 @dataclass

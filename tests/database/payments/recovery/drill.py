@@ -50,10 +50,10 @@ SILENT = Answer(outcome=Outcome.UNKNOWN, failure=Failure(code="no_answer", messa
 
 class Providers:
     """Providers that answer look-ups about keys; any other is unknown to them. One that is not
-    declared cannot be asked."""
+    declared cannot be asked, where declarations are given."""
 
     def __init__(
-        self, answers: Mapping[str, Answer], declared: Collection[str] = CAPABILITIES
+        self, answers: Mapping[str, Answer], declared: Collection[str] | None = None
     ) -> None:
         self.answers = dict(answers)
         self.declared = declared
@@ -63,7 +63,7 @@ class Providers:
         self.asked += calls
         for call in calls:
             key = call.attempt.key
-            if call.attempt.provider not in self.declared:
+            if self.declared is not None and call.attempt.provider not in self.declared:
                 yield key, UNSUPPORTED
                 continue
             answer = self.answers.get(key, Answer(outcome=Outcome.ABSENT))
