@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from gateway.contract import read_contract
 from gateway.openapi import DESCRIPTOR
 from services.payments.base.tables import metadata
@@ -124,32 +126,35 @@ def test_glossary_spells_the_states_outcomes_and_reasons_as_the_contract_does() 
     )
 
 
-def test_a_word_is_found_in_a_comment_a_docstring_a_text_and_a_name(tmp_path: Path) -> None:
-    path, word = tmp_path / "module.py", next(iter(unused()))
-    path.write_text(
-        f'"""The client is {word}."""\n'
-        f"# The client was {word}.\n"
-        f'is_{word} = "The client is {word}."\n'
-        f"def client_is_{word}(un{word}: str) -> None:\n"
-        f'    """As `{word}` by the server."""\n'
-    )
+WORD = next(iter(unused()))
+TEXTS = {
+    "module.py": (
+        f'"""The client is {WORD}."""\n'
+        f"# The client was {WORD}.\n"
+        f'is_{WORD} = "The client is {WORD}."\n'
+        f"def client_is_{WORD}(un{WORD}: str) -> None:\n"
+        f'    """As `{WORD}` by the server."""\n',
+        [1, 2, 3, 3, 4],
+    ),
+    "module.lua": (
+        f"-- The client was {WORD}.\n"
+        f'local is_{WORD} = "The client is {WORD}."\n'
+        f"local un{WORD} = 1\n",
+        [1, 2, 2],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_word_is_found_in_a_comment_a_docstring_a_text_and_a_name(
+    tmp_path: Path, name: str
+) -> None:
+    path, (text, lines) = tmp_path / name, TEXTS[name]
+    path.write_text(text)
 
     found = [piece.line for piece in pieces(path) if _words(piece)]
 
-    assert sorted(found) == [1, 2, 3, 3, 4]
-
-
-def test_a_word_is_found_in_a_comment_a_text_and_a_name_of_lua(tmp_path: Path) -> None:
-    path, word = tmp_path / "module.lua", next(iter(unused()))
-    path.write_text(
-        f"-- The client was {word}.\n"
-        f'local is_{word} = "The client is {word}."\n'
-        f"local un{word} = 1\n"
-    )
-
-    found = [piece.line for piece in pieces(path) if _words(piece)]
-
-    assert sorted(found) == [1, 2, 2]
+    assert sorted(found) == lines
 
 
 def test_the_bootstrap_and_the_project_file_are_read() -> None:

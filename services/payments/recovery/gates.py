@@ -10,13 +10,12 @@ from uuid import UUID
 from services.payments.engine.decisions.facts import Work
 from services.payments.engine.ports import WorkTransaction
 from services.payments.engine.quarantine import Lease
-from services.payments.mesh.ports import ProviderCall, Providers
+from services.payments.mesh.ports import ProviderCall
 from services.payments.model.answer import Answer, Outcome
 from services.payments.model.payment import Failure
 from services.payments.model.timing import RATE_RETRY
 from services.payments.recovery.course import OwnStanding
 from services.payments.recovery.ports import NotCompared
-from services.payments.recovery.standing import Standing
 from services.shared.contract import Access
 from services.shared.errors import Unavailable
 
@@ -50,12 +49,19 @@ class GatedTransaction:
         return work
 
 
-class GatedVerbs:
-    """The port WorkStore for merchants' verbs, while a provider was not compared."""
+class Gated:
+    """A port that refuses some of its calls by a standing, and passes all others on."""
 
     def __init__(self, inner: Any, standing: OwnStanding) -> None:
         self._inner = inner
         self._standing = standing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class GatedVerbs(Gated):
+    """The port WorkStore for merchants' verbs, while a provider was not compared."""
 
     def begin(self) -> AbstractAsyncContextManager[Any]:
         """See WorkStore.begin."""
@@ -81,17 +87,13 @@ async def _gated(
         yield GatedTransaction(transaction, created_after)
 
 
-class GatedClaims:
+class GatedClaims(Gated):
     """A port whose work begins with a claim, as lists of events and the outbox: on an older
     database it gives `nothing`."""
 
-    def __init__(self, inner: Any, standing: Standing, nothing: object) -> None:
-        self._inner = inner
-        self._standing = standing
+    def __init__(self, inner: Any, standing: OwnStanding, nothing: object) -> None:
+        super().__init__(inner, standing)
         self._nothing = nothing
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
     async def claim(self, *asked: Any, **terms: Any) -> Any:
         """As the port's own."""
@@ -100,16 +102,9 @@ class GatedClaims:
         return await self._inner.claim(*asked, **terms)
 
 
-class GatedCreations:
+class GatedCreations(Gated):
     """The port PaymentStore, which creates nothing before every onramp was compared: a lost request
     that comes again would be charged again. First answers are given all the same."""
-
-    def __init__(self, inner: Any, standing: OwnStanding) -> None:
-        self._inner = inner
-        self._standing = standing
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
     async def create(self, new: Sequence[Any]) -> Any:
         """See PaymentStore.create; each item is refused while an onramp was not compared."""
@@ -120,15 +115,8 @@ class GatedCreations:
         return await self._inner.create(new)
 
 
-class GatedProviders:
+class GatedProviders(Gated):
     """The port Providers, which sends nothing from an older database."""
-
-    def __init__(self, inner: Providers, standing: OwnStanding) -> None:
-        self._inner = inner
-        self._standing = standing
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
 
     async def execute(self, calls: Sequence[ProviderCall]) -> AsyncIterator[tuple[str, Answer]]:
         """See Providers.execute."""
@@ -140,7 +128,7 @@ class GatedProviders:
             yield answer
 
 
-def claims(standing: Standing, outbox: Any, lists: Any) -> tuple[GatedClaims, GatedClaims]:
+def claims(standing: OwnStanding, outbox: Any, lists: Any) -> tuple[GatedClaims, GatedClaims]:
     """The outbox and the lists of events, of which an older database has none to claim."""
     return GatedClaims(outbox, standing, ()), GatedClaims(lists, standing, None)
 
